@@ -1,0 +1,66 @@
+"""A run as a sequence of segments of whole episodes, each with a seed of its own.
+
+A continued run starts at the last finished segment with that segment's seed, so it repeats nothing and sees nothing
+that the uninterrupted run would not have seen.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.her import HerReplayBuffer
+
+from analysis.errors import UserError
+
+
+def segment_seed(seed: int, segment: int) -> int:
+    """Seed of one segment, from 2**20 up to 2**30 + 2**20: no evaluation uses seeds from there.
+
+    The environments of a segment reset with this number plus their index, as `VecEnv.seed` does.
+    """
+    return int(np.random.SeedSequence([seed, segment]).generate_state(1)[0]) % 2**30 + 2**20
+
+
+def segment_lengths(settings: dict[str, Any], episode: int | None) -> tuple[int, int]:
+    """(steps in all, steps in one segment), over all environments together: whole episodes and whole rollouts.
+
+    `episode` is the time limit in steps, None for a task without one. Raises `UserError` where the replay buffer is
+    smaller than one episode of each environment.
+    """
+    n_envs = settings["n_envs"]
+    if settings["algo"] == "ppo":
+        unit = settings["n_steps"] * n_envs
+    else:
+        unit = math.lcm(episode or 1, settings["train_freq"]) * n_envs
+    total = math.ceil(settings["total_steps"] / unit) * unit
+    segment = max(1, round(settings["checkpoint_every"] / unit)) * unit
+    if settings["algo"] != "ppo":
+        # The rows of one segment must not overtake each other in the ring.
+        most = (settings["buffer_size"] // n_envs - 1) * n_envs // unit * unit
+        if most < unit:
+            raise UserError(f"--buffer-size {settings['buffer_size']} holds less than an episode of each environment.")
+        segment = min(segment, most)
+    return total, segment
+
+
+def begin_segment(model: BaseAlgorithm, seed: int, segment: int) -> None:
+    """Seed everything random for this segment and make `learn` start with a reset."""
+    model.set_random_seed(segment_seed(seed, segment))
+    # Without this the first episodes would go on from whatever ran before.
+    model._last_obs = None
+
+
+def close_open_episodes(model: BaseAlgorithm) -> None:
+    """Mark episodes that the end of the segment cut (on tasks that end early) as truncated.
+
+    Otherwise the next reset would be recorded inside them, and relabelling would cross it.
+    """
+    buffer = getattr(model, "replay_buffer", None)
+    if isinstance(buffer, HerReplayBuffer):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            buffer.truncate_last_trajectory()

@@ -1,0 +1,145 @@
+"""Numbers and code in the Markdown pages, filled in from where they really are.
+
+    python -m analysis.docs            # rewrite README.md and tutorials/*.md
+    python -m analysis.docs --check    # exit status 1 where a page differs
+
+Three marks, invisible on a rendered page; what stands between a mark and its end is generated:
+
+    <!--value results/x.json aggregate.success rate-->…<!--/value-->   a number of a report, in a format (see `show`)
+    <!--code scripts/labs/y.py region-->…<!--/code-->                  a named region of a lab, as a code block
+    <!--chapters-->…<!--/chapters-->                                   the chapter table, from tutorials/chapters.yaml
+
+A region of a lab lies between the comments `# --8<-- [start:name]` and `# --8<-- [end:name]`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from analysis.compare import format_rate
+from analysis.errors import UserError
+from analysis.files import write_atomically
+from analysis.reports import Rate
+
+VALUE = re.compile(r"<!--value (\S+) (\S+) (\S+)-->(.*?)<!--/value-->", re.S)
+CODE = re.compile(r"<!--code (\S+) (\S+)-->(.*?)<!--/code-->", re.S)
+CHAPTERS = re.compile(r"<!--chapters-->(.*?)<!--/chapters-->", re.S)
+
+
+def look_up(value: Any, path: str) -> Any:
+    """The element of a JSON value at a dotted path, such as `episodes.0.seed`. Raises `KeyError`."""
+    for part in path.split("."):
+        value = value[int(part)] if isinstance(value, list) else value[part]
+    return value
+
+
+def show(value: Any, form: str) -> str:
+    """A value as text.
+
+    `rate`: a rate with its n and interval; `percent`; `minutes` and `seconds` from seconds; `hardware`: the machine in
+    words; `text`; anything else is a Python format such as `.3f` or `,d`.
+    """
+    if form == "rate":
+        return format_rate(Rate.model_validate(value))
+    if form == "percent":
+        return f"{100 * value:.1f}%"
+    if form == "minutes":
+        return f"{value / 60:.1f} min"
+    if form == "seconds":
+        return f"{value:.0f} s"
+    if form == "hardware":
+        gpu = value["gpu"] or "no GPU"
+        return f"{value['cores']} cores ({value['cpu']}), {gpu}"
+    if form == "text":
+        return str(value)
+    return format(value, form)
+
+
+def number(root: Path, file: str, path: str, form: str) -> str:
+    """What a value mark shows. Raises `UserError` where the report or the path in it does not exist."""
+    try:
+        report = json.loads((root / file).read_text(encoding="utf-8"))
+        return show(look_up(report, path), form)
+    except OSError:
+        raise UserError(f"{file} does not exist; the command that makes it is in the page that shows it.") from None
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise UserError(f"{file}: {path} as {form}: {error!r}") from None
+
+
+def region(root: Path, file: str, name: str) -> str:
+    """The dedented source of a named region of a lab. Raises `UserError` where it is not there exactly once."""
+    source = (root / file).read_text(encoding="utf-8")
+    start, end = rf"^[ \t]*# --8<-- \[start:{re.escape(name)}\]\n", rf"^[ \t]*# --8<-- \[end:{re.escape(name)}\]$"
+    found = re.findall(start + r"(.*?)" + end, source, re.S | re.M)
+    if len(found) != 1:
+        raise UserError(f"{file}: region {name} is there {len(found)} times; it must be there once.")
+    return textwrap.dedent(found[0]).rstrip()
+
+
+def chapter_table(root: Path) -> str:
+    """The table of chapters: question, command, and from the report of a real run its minutes and its machine."""
+    rows = ["| chapter | question | command | measured | expected result |", "| --- | --- | --- | --- | --- |"]
+    for chapter in yaml.safe_load((root / "tutorials/chapters.yaml").read_text(encoding="utf-8")):
+        time = number(root, chapter["report"], "wall_clock_s", "minutes")
+        machine = number(root, chapter["report"], "hardware", "hardware")
+        expected = VALUE.sub(lambda m: number(root, *m.group(1, 2, 3)), chapter["expected"])
+        rows.append(
+            f"| [{chapter['name']}](tutorials/{chapter['page']}) | {chapter['question']} | "
+            f"`{chapter['command']}` | {time} on {machine} | {expected} |"
+        )
+    return "\n".join(rows)
+
+
+def fill(text: str, root: Path) -> str:
+    """The page with everything between marks generated afresh."""
+
+    def value(match: re.Match[str]) -> str:
+        file, path, form = match.group(1, 2, 3)
+        return f"<!--value {file} {path} {form}-->{number(root, file, path, form)}<!--/value-->"
+
+    def code(match: re.Match[str]) -> str:
+        file, name = match.group(1, 2)
+        return f"<!--code {file} {name}-->\n```python\n{region(root, file, name)}\n```\n<!--/code-->"
+
+    text = VALUE.sub(value, text)
+    text = CODE.sub(code, text)
+    return CHAPTERS.sub(lambda _: f"<!--chapters-->\n{chapter_table(root)}\n<!--/chapters-->", text)
+
+
+def pages(root: Path) -> list[Path]:
+    """All pages that may hold marks."""
+    return [root / "README.md", *sorted((root / "tutorials").glob("*.md"))]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Fill all pages, or check them; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m analysis.docs", description="Fill numbers and code into pages.")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 where a page would change")
+    parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[1], help="the project's root")
+    arguments = parser.parse_args(argv)
+    stale = 0
+    for page in pages(arguments.root):
+        try:
+            old = page.read_text(encoding="utf-8")
+            new = fill(old, arguments.root)
+        except UserError as error:
+            print(f"error: {page.name}: {error}", file=sys.stderr)
+            return 2
+        if new != old:
+            stale = 1
+            print(f"{page.name} {'is stale; run python -m analysis.docs' if arguments.check else 'filled'}")
+            if not arguments.check:
+                write_atomically(page, new)
+    return stale if arguments.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""The files of a run: what is written at the end of each segment, and what a continued run reads back."""
+
+from __future__ import annotations
+
+import shutil
+from collections import deque
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from agents import replay_log
+from agents.checkpoint import meta_path, pack, read_state, restore
+from analysis.errors import UserError
+from analysis.files import write_atomically
+
+
+@dataclass
+class RunState:
+    """How far a run is; plain JSON inside the checkpoint."""
+
+    config_hash: str
+    segment: int = 0
+    steps: int = 0
+    updates: int = 0
+    episodes: int = 0
+    # Seconds of training alone, and with evaluations and checkpoints.
+    training_s: float = 0.0
+    wall_clock_s: float = 0.0
+    metric_bytes: int = 0
+    resumed: int = 0
+    replay: list[dict[str, Any]] = field(default_factory=list)
+    evaluations: list[dict[str, Any]] = field(default_factory=list)
+    # Last training episodes, for the success rate that the progress bar shows.
+    episode_infos: list[dict[str, float]] = field(default_factory=list)
+    episode_successes: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Where a run named `out` keeps what."""
+
+    out: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """The policy with everything that a continued run needs but the replay; one rename makes it valid."""
+        return self.out.with_name(self.out.name + ".zip")
+
+    @property
+    def meta(self) -> Path:
+        """What the checkpoint is and how it was made."""
+        return meta_path(self.checkpoint)
+
+    @property
+    def metrics(self) -> Path:
+        """Metrics, a JSON object a line."""
+        return self.out.with_name(self.out.name + ".metrics.jsonl")
+
+    @property
+    def replay(self) -> Path:
+        """Folder of the replay files; removed when the run finishes."""
+        return self.out.with_name(self.out.name + ".replay")
+
+    @property
+    def dump(self) -> Path:
+        """State of a run that met a NaN."""
+        return self.out.with_name(self.out.name + ".failed.npz")
+
+    @property
+    def tensorboard(self) -> Path:
+        """Folder of the TensorBoard logs."""
+        return Path("runs") / self.out.name
+
+    def remove(self) -> None:
+        """Delete everything of an earlier run of this name; the metadata first, so that no half looks finished."""
+        for path in (self.meta, self.checkpoint, self.metrics, self.dump):
+            path.unlink(missing_ok=True)
+        for folder in (self.replay, self.tensorboard):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def save(files: RunFiles, model: BaseAlgorithm, state: RunState, position_before: int) -> None:
+    """Write the replay rows of this segment, then the checkpoint that names them: the rename commits both."""
+    buffer = getattr(model, "replay_buffer", None)
+    if buffer is not None:
+        rows = replay_log.rows_added(buffer, position_before)
+        if len(rows):
+            name = f"{state.segment:06d}.npz"
+            state.replay = [*state.replay, replay_log.save_rows(files.replay / name, buffer, rows)]
+    state.steps, state.updates = model.num_timesteps, model._n_updates
+    state.episodes = getattr(model, "_episode_num", 0)
+    state.episode_infos = [{key: float(info[key]) for key in ("r", "l", "t")} for info in model.ep_info_buffer or ()]
+    state.episode_successes = [float(s) for s in model.ep_success_buffer or ()]
+    write_atomically(files.checkpoint, pack(model, asdict(state)))
+
+
+def load_state(files: RunFiles) -> RunState:
+    """The state of the run in `files`. Raises `UserError` where the checkpoint is damaged or of another project."""
+    try:
+        return RunState(**read_state(files.checkpoint))
+    except TypeError:
+        raise UserError(f"{files.checkpoint} was written by another version; start anew with --overwrite.") from None
+
+
+def resume(files: RunFiles, model: BaseAlgorithm, state: RunState) -> None:
+    """Bring a fresh `model` to where the run in `files` stood."""
+    restore(model, files.checkpoint)
+    if getattr(model, "replay_buffer", None) is not None:
+        replay_log.restore(files.replay, model.replay_buffer, state.replay)
+    model.num_timesteps, model._n_updates = state.steps, state.updates
+    model._episode_num = state.episodes
+    window = model._stats_window_size
+    model.ep_info_buffer = deque(state.episode_infos, maxlen=window)
+    model.ep_success_buffer = deque(state.episode_successes, maxlen=window)

@@ -1,0 +1,68 @@
+"""The run's metrics as lines of JSON, beside TensorBoard, so that nothing but a text file is needed to plot them.
+
+`<out>.metrics.jsonl`: `{"kind": "train", "steps": …, "updates": …, "wall_clock_s": …, "rollout/success_rate": …}` as
+often as Stable-Baselines3 logs, and `{"kind": "evaluation", …}` with the fields of `reports.Evaluation`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat
+
+from analysis.reports import Evaluation
+
+
+class MetricLog(KVWriter):
+    """Appends one line for each dump of Stable-Baselines3's logger, and one for each evaluation.
+
+    `keep` is the length in bytes up to which an existing file is kept: what a killed run wrote after its last
+    checkpoint will be written again. `clock` gives the training seconds so far, `updates` the gradient updates.
+    """
+
+    def __init__(self, path: Path, keep: int, clock: Callable[[], float], updates: Callable[[], int]):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.file = open(path, "ab")  # noqa: SIM115 - closed with the logger
+        self.file.truncate(min(keep, self.file.tell()))
+        self.file.seek(0, 2)
+        self.clock, self.updates = clock, updates
+
+    def _line(self, row: dict[str, Any]) -> None:
+        self.file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
+        self.file.flush()
+
+    def write(self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0) -> None:
+        """One training line; values that are no finite number are left out, since JSON has no NaN."""
+        row = {"kind": "train", "steps": step, "updates": self.updates(), "wall_clock_s": round(self.clock(), 3)}
+        for key, value in key_values.items():
+            if isinstance(value, str) or not hasattr(value, "__float__"):
+                continue
+            number = float(value)
+            if math.isfinite(number):
+                row[key] = number
+        self._line(row)
+
+    def evaluation(self, result: Evaluation) -> None:
+        """One evaluation line."""
+        self._line({"kind": "evaluation", **result.model_dump(mode="json")})
+
+    def size(self) -> int:
+        """Bytes written so far, on disk."""
+        return self.file.tell()
+
+    def close(self) -> None:
+        """Close the file; Stable-Baselines3's logger calls this."""
+        self.file.close()
+
+
+def open_logger(log: MetricLog, tensorboard: Path | None) -> Logger:
+    """Stable-Baselines3's logger on `log`, and on TensorBoard files in the folder `tensorboard` if there is one."""
+    writers: list[KVWriter] = [log]
+    if tensorboard is not None:
+        tensorboard.mkdir(parents=True, exist_ok=True)
+        writers.append(TensorBoardOutputFormat(str(tensorboard)))
+    return Logger(None if tensorboard is None else str(tensorboard), writers)

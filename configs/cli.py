@@ -1,0 +1,131 @@
+"""From the command line to typed settings: errors are one line and exit status 2, never a traceback.
+
+tyro parses the flags; what it says about a mistake is cut down to one line here, with the nearest flag that exists.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import inspect
+import io
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from analysis.errors import TrainingFailure, UserError, closest
+
+Result = TypeVar("Result")
+
+
+def _flags(target: Callable[..., Any]) -> list[str]:
+    """All flags that `target` (a dataclass or a function) takes, as they are typed."""
+    if dataclasses.is_dataclass(target):
+        names = [field.name for field in dataclasses.fields(target)]
+    else:
+        names = list(inspect.signature(target).parameters)
+    return ["--" + name.replace("_", "-") for name in names]
+
+
+def _first_sentence(box: str) -> str:
+    """The first paragraph of tyro's boxed message, on one line."""
+    lines = []
+    for line in box.splitlines():
+        text = line.strip().strip("│").strip()
+        if line.startswith(("╭", "╰")):
+            continue
+        if not text or set(text) == {"─"} or text.startswith(("Got errors", "Argument helptext")):
+            break
+        lines.append(text)
+    return re.sub(r"\s+", " ", " ".join(lines))
+
+
+def explain(box: str, flags: Sequence[str], names: Sequence[str] = ()) -> str:
+    """One line out of tyro's message, with the nearest known flag or subcommand where one was mistyped."""
+    message = _first_sentence(box).replace("no type matching {None}|", "expected ").rstrip(".")
+    hint = ""
+    if unknown := re.match(r"Unrecognized options: (\S+?),?(\s|$)", message):
+        hint = closest(unknown[1].split("=")[0], flags)
+    elif choice := re.search(r"invalid choice '([^']*)'.*Expected one of \(([^)]*)\)", message):
+        hint = closest(choice[1], [word.strip(" '") for word in choice[2].split(",") if word.strip()])
+    elif names:
+        words = re.findall(r"'([^']+)'", message)
+        hint = next((h for h in (closest(word, names) for word in words) if h), "")
+    return f"{message}.{hint}"
+
+
+def parse(
+    target: Callable[..., Result], argv: Sequence[str] | None, prog: str, description: str | None = None
+) -> Result:
+    """`target` built from `argv` (the process's own where None). Raises `UserError`; `--help` prints and exits 0."""
+    import tyro
+
+    caught = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(caught):
+            return tyro.cli(target, args=argv, prog=prog, description=description)
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise UserError(explain(caught.getvalue(), _flags(target))) from None
+
+
+def guarded(action: Callable[[], Any]) -> int:
+    """Run `action` and return the process's exit status: its own integer or 0, 2 on a `UserError`, 1 on a failure."""
+    try:
+        result = action()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except TrainingFailure as error:
+        print(f"failed: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # `… | head` closed the pipe: the reader has what it wanted.
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return result if isinstance(result, int) and not isinstance(result, bool) else 0
+
+
+def subcommands(
+    commands: dict[str, Callable[..., Any]],
+    prog: str,
+    description: str | None = None,
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Run the subcommand that `argv` names with its typed flags; returns the exit status for `sys.exit`.
+
+    `commands` maps names to functions whose parameters become flags. The first function that returns a non-zero
+    integer or raises decides the status.
+    """
+    import tyro
+
+    def delayed(function: Callable[..., Any]) -> Callable[..., Any]:
+        # Parsing runs with stderr captured; the function itself must run outside of that.
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Callable[[], Any]:
+            return functools.partial(function, *args, **kwargs)
+
+        return wrapper
+
+    def action() -> Any:
+        caught = io.StringIO()
+        try:
+            with contextlib.redirect_stderr(caught):
+                chosen = tyro.extras.subcommand_cli_from_dict(
+                    {name: delayed(function) for name, function in commands.items()},
+                    args=argv, prog=prog, description=description,
+                )  # fmt: skip
+        except SystemExit as stop:
+            if not stop.code:
+                raise
+            flags = sorted({flag for function in commands.values() for flag in _flags(function)})
+            raise UserError(explain(caught.getvalue(), flags, list(commands))) from None
+        return chosen()
+
+    return guarded(action)

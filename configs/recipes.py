@@ -1,0 +1,188 @@
+"""Recipes: the settings that were measured to work on a task, one YAML file for each task and algorithm.
+
+A run takes each setting from the first place that names it: a flag, the recipe, the defaults. `resolve` says which.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from analysis.errors import UserError, closest
+from configs.train_config import TrainConfig
+
+FOLDER = Path(__file__).parent
+# Settings of the one run at hand, which no recipe may fix.
+PER_RUN = {"algo", "env", "her", "seed", "out", "device", "track", "config", "overwrite", "smoke", "backend"}
+TUNABLE = [field.name for field in dataclasses.fields(TrainConfig) if field.name not in PER_RUN]
+RECIPE_KEYS = ("algo", "env", "her", "about", "settings", "measured")
+HINTS = typing.get_type_hints(TrainConfig)
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A run's settings without gaps, and where each came from: flag, recipe, default or smoke."""
+
+    config: TrainConfig
+    sources: dict[str, str]
+    recipe: str | None
+    # Only the settings that this algorithm reads; what a report shows and a resumed run compares.
+    settings: dict[str, Any]
+
+
+def recipe_name(algo: str, env: str, her: bool) -> str:
+    """`sac_her_FetchPush-v4`: the stem of the recipe's file, and of a run's default name."""
+    return f"{algo}{'_her' if her else ''}_{env}"
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML mapping, read without building any object but plain data. Raises `UserError`."""
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read recipe {path}: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"recipe {path} is not plain YAML: {reason}.") from None
+    if not isinstance(value, dict):
+        raise UserError(f"recipe {path} holds no mapping of settings.")
+    return value
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a YAML value is of the type that the setting is annotated with."""
+    origin = typing.get_origin(kind)
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, part) for part in typing.get_args(kind))
+    if origin is Literal:
+        return value in typing.get_args(kind)
+    if origin is tuple:
+        return isinstance(value, list | tuple) and all(_fits(v, typing.get_args(kind)[0]) for v in value)
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, kind)
+
+
+def load_recipe(path: Path) -> dict[str, Any]:
+    """A recipe with every key and value checked against `TrainConfig`. Raises `UserError` naming the nearest key."""
+    recipe = read_yaml(path)
+    for key in recipe:
+        if key not in RECIPE_KEYS:
+            raise UserError(f"recipe {path}: unknown key {key!r}.{closest(str(key), RECIPE_KEYS)}")
+    settings = recipe.get("settings") or {}
+    if not isinstance(settings, dict):
+        raise UserError(f"recipe {path}: settings must be a mapping.")
+    for key, value in settings.items():
+        if key not in TUNABLE:
+            raise UserError(f"recipe {path}: unknown setting {key!r}.{closest(str(key), TUNABLE)}")
+        if not _fits(value, HINTS[key]):
+            raise UserError(f"recipe {path}: {key}: {value!r} is not of the kind this setting takes.")
+    return recipe | {"settings": settings}
+
+
+def find_recipe(config: TrainConfig) -> Path | None:
+    """The file that `--config` names, or the one for algorithm and task; None where there is no such recipe."""
+    if config.config is None:
+        path = FOLDER / f"{recipe_name(config.algo, config.env, config.her)}.yaml"
+        return path if path.exists() else None
+    for path in (Path(config.config), FOLDER / config.config, FOLDER / f"{config.config}.yaml"):
+        if path.is_file():
+            return path
+    known = sorted(p.stem for p in FOLDER.glob("*.yaml") if p.stem != "defaults")
+    raise UserError(f"no recipe {config.config}.{closest(config.config, known)}")
+
+
+def applicable(algo: str, her: bool) -> dict[str, Any]:
+    """The default of every setting that this algorithm reads."""
+    defaults = read_yaml(FOLDER / "defaults.yaml")
+    return defaults["common"] | defaults[algo] | (defaults["her"] if her else {})
+
+
+def _smoke(values: dict[str, Any], episode: int) -> dict[str, Any]:
+    """Small knobs: three rounds of episodes, two segments, a handful of updates."""
+    n_envs = min(2, values["n_envs"])
+    small = {
+        "n_envs": n_envs,
+        "total_steps": 3 * episode * n_envs,
+        "checkpoint_every": 2 * episode * n_envs,
+        "eval_every": 2 * episode * n_envs if values["eval_every"] else 0,
+        "eval_episodes": 2,
+        "batch_size": min(32, values["batch_size"]),
+    }
+    if "learning_starts" in values:
+        small |= {"learning_starts": episode * n_envs, "gradient_steps": 1, "buffer_size": 10_000}
+    if "n_steps" in values:
+        small |= {"n_steps": episode, "n_epochs": 1}
+    return small
+
+
+def resolve(config: TrainConfig, episode: int = 50) -> Resolved:
+    """Fill every gap of `config`. `episode` is the task's length in steps, for `--smoke`. Raises `UserError`."""
+    if config.her and config.algo == "ppo":
+        raise UserError("--her needs an off-policy algorithm (sac or td3): relabelled data was not made by the policy.")
+    defaults = applicable(config.algo, config.her)
+    path = find_recipe(config)
+    recipe = load_recipe(path) if path else {"settings": {}}
+    for key in ("algo", "env", "her"):
+        if config.config and key in recipe and recipe[key] != getattr(config, key):
+            raise UserError(f"recipe {path} is for {key} {recipe[key]}, this run has {getattr(config, key)}.")
+    values, sources = {}, {}
+    for key in TUNABLE:
+        flag = getattr(config, key)
+        if key not in defaults:
+            if flag is not None:
+                with_her = key.startswith("her_") and not config.her and config.algo != "ppo"
+                why = "needs --her" if with_her else f"does not exist in {config.algo}"
+                raise UserError(f"--{key.replace('_', '-')} {why}.")
+            if key in recipe["settings"]:
+                raise UserError(f"recipe {path}: {key} does not exist in {config.algo}.")
+            continue
+        if flag is not None:
+            values[key], sources[key] = flag, "flag"
+        elif key in recipe["settings"]:
+            values[key], sources[key] = recipe["settings"][key], "recipe"
+        else:
+            values[key], sources[key] = defaults[key], "default"
+    if config.smoke:
+        for key, value in _smoke(values, episode).items():
+            if sources[key] != "flag":
+                values[key], sources[key] = value, "smoke"
+    # Hindsight can be sampled only once each environment has finished an episode.
+    if config.her and values["learning_starts"] < episode * values["n_envs"]:
+        values["learning_starts"] = episode * values["n_envs"]
+        sources["learning_starts"] = "raised to one episode of each environment"
+    values["net_arch"] = tuple(values["net_arch"])
+    check_ranges(values)
+    out = config.out or f"checkpoints/{recipe_name(config.algo, config.env, config.her)}_seed{config.seed}"
+    full = dataclasses.replace(config, out=out.removesuffix(".zip"), **values)
+    settings = {key: getattr(full, key) for key in ("algo", "env", "her", "seed", "backend", "device")}
+    settings |= {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+    return Resolved(full, sources, path.stem if path else None, settings)
+
+
+def check_ranges(values: dict[str, Any]) -> None:
+    """Raise `UserError` on a number that no run can use, such as a discount of 2."""
+    positive = ("total_steps", "n_envs", "learning_rate", "batch_size", "threads", "checkpoint_every", "buffer_size",
+                "train_freq", "n_steps", "n_epochs", "policy_delay", "her_n_sampled_goal", "eval_episodes")  # fmt: skip
+    for key, value in values.items():
+        flag = f"--{key.replace('_', '-')} {value}"
+        if isinstance(value, float) and not abs(value) < float("inf"):
+            raise UserError(f"{flag}: a finite number is needed.")
+        if key in positive and value <= 0:
+            raise UserError(f"{flag}: must be above 0.")
+        if key in ("gamma", "tau", "gae_lambda") and not 0 <= value <= 1:
+            raise UserError(f"{flag}: must lie between 0 and 1.")
+        if key in ("eval_every", "learning_starts", "action_noise", "clip_range") and value < 0:
+            raise UserError(f"{flag}: must not be negative.")
+        if key == "gradient_steps" and (value < -1 or value == 0):
+            raise UserError(f"{flag}: must be above 0, or -1 for one update a transition.")
+        if key == "net_arch" and (not value or min(value) < 1):
+            raise UserError(f"{flag}: give at least one layer, each with at least one unit.")

@@ -1,0 +1,98 @@
+"""Every setting of a training run, typed, each with what it means. `recipes.py` fills in what was left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Algo = Literal["ppo", "sac", "td3"]
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Train a policy. A setting left out comes from the recipe for the algorithm and task, then from the defaults."""
+
+    algo: Algo
+    """Learning algorithm."""
+    env: str
+    """Environment id, such as FetchReach-v4."""
+    her: bool = False
+    """Hindsight Experience Replay (Andrychowicz et al. 2017); off-policy algorithms on goal-conditioned tasks."""
+    seed: int = 0
+    """Seed of everything random in the run."""
+    out: str | None = None
+    """Checkpoint to write, without .zip; by default under checkpoints/, named after algorithm, task and seed."""
+    total_steps: int | None = None
+    """Environment steps, over all environments together; rounded up to whole episodes."""
+    n_envs: int | None = None
+    """Environments that run side by side."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the networks live; auto takes the GPU where PyTorch sees one."""
+    backend: Literal["sb3"] = "sb3"
+    """Whose learner: Stable-Baselines3's own classes."""
+    track: Literal["tb", "none"] = "tb"
+    """TensorBoard logs under runs/, or none; <out>.metrics.jsonl is written either way."""
+    config: str | None = None
+    """Recipe to use instead of the one for algorithm and task: a file, or a name in configs/."""
+    overwrite: bool = False
+    """Start anew where a run of this name exists."""
+    smoke: bool = False
+    """Make everything small: shows in seconds that the path works, and teaches nothing."""
+
+    her_goal_selection_strategy: Literal["future", "final", "episode"] | None = None
+    """Which achieved goals stand in for the desired one."""
+    her_n_sampled_goal: int | None = None
+    """Relabelled transitions for each original one."""
+
+    gamma: float | None = None
+    """Discount factor."""
+    learning_rate: float | None = None
+    """Step size of Adam, for all networks."""
+    batch_size: int | None = None
+    """Transitions in one update."""
+    net_arch: tuple[int, ...] | None = None
+    """Hidden layers of actor and critics."""
+    threads: int | None = None
+    """CPU threads of PyTorch; results on CPU are equal bit for bit only for equal numbers."""
+    vec_env: Literal["dummy", "subproc"] | None = None
+    """Environments in this process, or each in a process of its own."""
+    checkpoint_every: int | None = None
+    """Steps between checkpoints: the length of a segment, which a resumed run may have to repeat."""
+    eval_every: int | None = None
+    """Steps between evaluations during training; 0 for none."""
+    eval_episodes: int | None = None
+    """Episodes of each of them, on seeds of their own."""
+
+    buffer_size: int | None = None
+    """Replay: transitions that are kept (sac, td3)."""
+    learning_starts: int | None = None
+    """Random steps before the first update (sac, td3)."""
+    train_freq: int | None = None
+    """Vector steps between two rounds of updates (sac, td3)."""
+    gradient_steps: int | None = None
+    """Updates a round; -1: as many as transitions were collected (sac, td3)."""
+    tau: float | None = None
+    """Share of the new weights that enters the target networks at each update (sac, td3)."""
+    ent_coef: float | Literal["auto"] | None = None
+    """Weight of the policy's entropy; auto tunes it (sac). Weight of the entropy bonus (ppo)."""
+    action_noise: float | None = None
+    """Standard deviation of the exploration noise, in units of the action space (td3)."""
+    policy_delay: int | None = None
+    """Critic updates for each actor update (td3)."""
+    target_policy_noise: float | None = None
+    """Noise that smooths the target action (td3)."""
+    target_noise_clip: float | None = None
+    """Bound of that noise (td3)."""
+
+    n_steps: int | None = None
+    """Steps of each environment between two updates (ppo)."""
+    n_epochs: int | None = None
+    """Passes over them (ppo)."""
+    gae_lambda: float | None = None
+    """Bias against variance of the advantage (ppo; Schulman et al. 2016)."""
+    clip_range: float | None = None
+    """How far the ratio of new to old probabilities may move (ppo)."""
+    vf_coef: float | None = None
+    """Weight of the value loss (ppo)."""
+    max_grad_norm: float | None = None
+    """Gradients longer than this are cut (ppo)."""

@@ -1,0 +1,85 @@
+"""Making an environment by its id: `make_env("FetchPush-v4")`, with one clear line where that cannot be.
+
+To add an environment of your own, register it with Gymnasium (`gymnasium.register`); anything in its registry works
+here, and hindsight works on it where it is goal-conditioned (dictionary observations and a `compute_reward`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gymnasium as gym
+
+from analysis.errors import UserError, closest
+from wrappers.recording import RecordAppliedAction
+
+TASKS = ("FetchReach", "FetchPush", "FetchSlide", "FetchPickAndPlace")
+FETCH_IDS = tuple(f"{task}{reward}-v4" for task in TASKS for reward in ("", "Dense"))
+GOAL_KEYS = ("observation", "achieved_goal", "desired_goal")
+
+
+@functools.cache
+def register() -> None:
+    """Put the Fetch tasks into Gymnasium's registry, without the notes about other robots that the import prints."""
+    with contextlib.suppress(ImportError):
+        # What the package prints about its Adroit hands at import comes from this dictionary.
+        from farama_notifications import notifications
+
+        notifications.pop("gymnasium_robotics", None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import gymnasium_robotics
+
+        gym.register_envs(gymnasium_robotics)
+
+
+def check_env_id(env_id: str) -> None:
+    """Raise `UserError` with the nearest known id unless `env_id` can be made."""
+    register()
+    if env_id in FETCH_IDS:
+        return
+    task, _, version = env_id.rpartition("-v")
+    if f"{task}-v4" in FETCH_IDS and version.isdigit():
+        raise UserError(f"{env_id}: only v4 of the Fetch tasks is supported (v3 resets wrongly); use {task}-v4.")
+    if env_id not in gym.registry:
+        own = [name for name in gym.registry if not name.startswith("Fetch")]
+        raise UserError(f"unknown environment {env_id}.{closest(env_id, [*FETCH_IDS, *own])}")
+
+
+def is_goal_conditioned(env: gym.Env) -> bool:
+    """Whether observations are the dictionaries that hindsight needs, with a reward that can be computed again."""
+    space = env.observation_space
+    return (
+        isinstance(space, gym.spaces.Dict)
+        and all(key in space.spaces for key in GOAL_KEYS)
+        and hasattr(env.unwrapped, "compute_reward")
+    )
+
+
+def episode_length(env_id: str) -> int | None:
+    """Steps until the time limit of `env_id`; None where it has none."""
+    check_env_id(env_id)
+    return gym.spec(env_id).max_episode_steps
+
+
+def make_env(
+    env_id: str,
+    render_mode: str | None = None,
+    wrappers: Sequence[Callable[[gym.Env], gym.Env]] = (),
+    **options: Any,
+) -> gym.Env:
+    """One environment, its time limit included (the end of time is a truncation, never a termination).
+
+    `wrappers` go around it in the order given. Innermost stands `RecordAppliedAction`, so that metrics see the action
+    that reached the simulator. `options` go to the environment (`width` and `height` of rendered frames in pixels, …).
+    Raises `UserError` on an unknown id.
+    """
+    check_env_id(env_id)
+    env: gym.Env = RecordAppliedAction(gym.make(env_id, render_mode=render_mode, disable_env_checker=True, **options))
+    for wrap in wrappers:
+        env = wrap(env)
+    return env

@@ -1,0 +1,161 @@
+"""Running seeded episodes with anything that has `predict`.
+
+The outcome of an episode depends on its seed and the policy alone: every environment runs whole episodes, starting
+with a reset by that episode's seed, and the policy sees one observation at a time. (A batch of observations would go
+through other matrix kernels, whose last bits differ, and contacts make large differences of them.)
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+import gymnasium as gym
+import numpy as np
+
+from analysis.metrics import Trace
+
+# Fetch tasks have their own; an environment without one is judged by this (m).
+DEFAULT_THRESHOLD = 0.05
+
+
+class Policy(Protocol):
+    """What acts: Stable-Baselines3's interface, which our own controllers share."""
+
+    def predict(self, observation: Any, deterministic: bool = True) -> tuple[np.ndarray, Any]:
+        """The action for one observation, and a recurrent state (unused, None)."""
+        ...
+
+
+class RandomPolicy:
+    """Uniform actions from a generator of its own, seeded once per episode by `run_episode`."""
+
+    def __init__(self, space: gym.spaces.Box):
+        self.space = space
+        self.generator = np.random.default_rng(0)
+
+    def seed(self, seed: int) -> None:
+        """Begin an episode: the same seed gives the same actions."""
+        self.generator = np.random.default_rng(seed)
+
+    def predict(self, observation: Any, deterministic: bool = True) -> tuple[np.ndarray, None]:
+        """A uniform action, (A,) float32; `observation` and `deterministic` are not looked at."""
+        action = self.generator.uniform(self.space.low, self.space.high)
+        return action.astype(self.space.dtype), None
+
+
+class ZeroPolicy:
+    """Does nothing: what it scores is luck of the start."""
+
+    def __init__(self, space: gym.spaces.Box):
+        self.action = np.zeros(space.shape, space.dtype)
+
+    def predict(self, observation: Any, deterministic: bool = True) -> tuple[np.ndarray, None]:
+        """The zero action, (A,)."""
+        return self.action, None
+
+
+def grip_position(env: gym.Env, observation: dict[str, np.ndarray]) -> np.ndarray:
+    """(3,) position of the gripper in m, world frame; on a task without a gripper, what is achieved."""
+    if hasattr(env.unwrapped, "initial_gripper_xpos"):
+        return observation["observation"][:3]
+    return observation["achieved_goal"]
+
+
+def run_episode(
+    policy: Policy,
+    env: gym.Env,
+    seed: int,
+    deterministic: bool = True,
+    on_step: Callable[[gym.Env, bool], None] | None = None,
+) -> Trace:
+    """One episode from `reset(seed=seed)` to its end; `on_step(env, success)` is called after reset and each step."""
+    observation, info = env.reset(seed=seed)
+    # A policy with randomness of its own starts each episode afresh, whatever ran before it on this thread.
+    if hasattr(policy, "seed"):
+        policy.seed(seed)
+    threshold = getattr(env.unwrapped, "distance_threshold", DEFAULT_THRESHOLD)
+    goal = observation["desired_goal"].copy()
+    achieved, positions = [observation["achieved_goal"].copy()], [grip_position(env, observation).copy()]
+    rewards, successes, applied, asked = [], [], [], []
+    if on_step:
+        on_step(env, bool(np.linalg.norm(achieved[0] - goal) < threshold))
+    done = False
+    while not done:
+        action, _ = policy.predict(observation, deterministic=deterministic)
+        observation, reward, terminated, truncated, info = env.step(action)
+        done = terminated or truncated
+        achieved.append(observation["achieved_goal"].copy())
+        positions.append(grip_position(env, observation).copy())
+        rewards.append(float(reward))
+        successes.append(bool(info.get("is_success", False)))
+        applied.append(np.array(env.get_wrapper_attr("applied_action")))
+        asked.append(np.atleast_1d(np.array(action, dtype=np.float64)))
+        if on_step:
+            on_step(env, successes[-1])
+    return Trace(
+        seed=seed,
+        achieved_goals=np.stack(achieved),
+        desired_goal=goal,
+        grip_positions=np.stack(positions),
+        rewards=np.array(rewards),
+        successes=np.array(successes),
+        applied_actions=np.stack(applied),
+        policy_actions=np.stack(asked),
+        distance_threshold=threshold,
+    )
+
+
+def run_episodes(
+    make_policy: Callable[[], Policy],
+    make: Callable[[], gym.Env],
+    seeds: Sequence[int],
+    n_envs: int = 1,
+    deterministic: bool = True,
+    on_step: Callable[[int, gym.Env, bool], None] | None = None,
+) -> Iterator[Trace]:
+    """Episodes for all `seeds`, in their order, on `n_envs` environments, each in a thread of its own.
+
+    MuJoCo's step releases the interpreter's lock, so threads are enough. Each thread makes its environment and policy
+    itself and closes them, since an OpenGL context belongs to the thread that made it. An exception in any thread is
+    raised here and stops the others after their current episode.
+    """
+    results: queue.Queue[tuple[int, Trace | BaseException]] = queue.Queue()
+    todo: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for index in range(len(seeds)):
+        todo.put(index)
+    stop = False
+
+    def work() -> None:
+        env = None
+        try:
+            env, policy = make(), make_policy()
+            while not stop:
+                try:
+                    index = todo.get_nowait()
+                except queue.Empty:
+                    break
+                watch = None if on_step is None else (lambda e, s, i=index: on_step(i, e, s))
+                results.put((index, run_episode(policy, env, seeds[index], deterministic, watch)))
+        except BaseException as error:  # handed to the caller's thread, which raises it
+            results.put((-1, error))
+        finally:
+            if env is not None:
+                env.close()
+
+    with ThreadPoolExecutor(max_workers=max(1, min(n_envs, len(seeds)))) as pool:
+        for _ in range(pool._max_workers):
+            pool.submit(work)
+        try:
+            waiting: dict[int, Trace] = {}
+            for index in range(len(seeds)):
+                while index not in waiting:
+                    key, value = results.get()
+                    if isinstance(value, BaseException):
+                        raise value
+                    waiting[key] = value
+                yield waiting.pop(index)
+        finally:
+            stop = True

@@ -1,0 +1,39 @@
+"""Many training environments in one process, as a Stable-Baselines3 `VecEnv`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import gymnasium as gym
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
+
+from analysis.errors import UserError
+from envs.make import check_env_id, make_env
+
+VecKind = Literal["dummy", "subproc"]
+
+
+def make_vec_env(
+    env_id: str,
+    n_envs: int,
+    kind: VecKind = "dummy",
+    wrappers: Sequence[Callable[[gym.Env], gym.Env]] = (),
+) -> VecEnv:
+    """`n_envs` environments behind one `step`; observations are dictionaries of arrays with `n_envs` rows.
+
+    `dummy` steps them in turn in this process; `subproc` gives each a process, which pays with many cores and without
+    hindsight only (relabelling asks an environment for rewards, across a pipe). Raises `UserError` on bad arguments.
+    """
+    check_env_id(env_id)
+    if n_envs < 1:
+        raise UserError(f"--n-envs {n_envs}: at least one environment is needed.")
+
+    def make() -> gym.Env:
+        return Monitor(make_env(env_id, wrappers=wrappers))
+
+    if kind == "subproc":
+        # A fork of a process that has run PyTorch can deadlock in its thread pools.
+        return SubprocVecEnv([make] * n_envs, start_method="spawn")
+    return DummyVecEnv([make] * n_envs)

@@ -1,0 +1,178 @@
+"""Writing in one step: whatever fails, the old file or the new one is there, and nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analysis import files
+from analysis.errors import UserError
+from analysis.files import check_writable, parse_json, sha256, write_atomically, write_json
+
+
+def test_writes_bytes_and_text_and_makes_the_folder(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "deeper" / "file.txt"
+    write_atomically(path, "Größe")
+    assert path.read_bytes() == "Größe".encode()
+    write_atomically(str(path), b"\x00\xff")
+    assert path.read_bytes() == b"\x00\xff"
+    assert os.listdir(path.parent) == ["file.txt"]
+
+
+@pytest.mark.parametrize("broken", ["fsync", "replace"])
+def test_a_failing_call_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    path = tmp_path / "model.zip"
+    write_atomically(path, b"old")
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.os, broken, fail)
+    with pytest.raises(UserError, match="No space left on device"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["model.zip"]
+
+
+def test_a_kill_before_the_rename_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "model.zip"
+    write_atomically(path, b"old")
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(files.os, "replace", killed)
+        write_atomically(path, b"half")
+    assert path.read_bytes() == b"old"
+    # What the kill left behind does not stop the next write, nor survive it.
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["model.zip"]
+
+
+def test_the_old_file_is_complete_until_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "model.zip"
+    write_atomically(path, b"old")
+    seen = []
+    rename = os.replace
+
+    def look(source: Path, target: Path) -> None:
+        seen.append((Path(source).read_bytes(), Path(target).read_bytes(), Path(source).parent))
+        rename(source, target)
+
+    monkeypatch.setattr(files.os, "replace", look)
+    write_atomically(path, b"new")
+    # In the same folder: a rename across file systems is not one step.
+    assert seen == [(b"new", b"old", tmp_path)]
+
+
+FULL_DISK = """
+import resource, sys
+from analysis.errors import UserError
+from analysis.files import write_atomically
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    write_atomically(sys.argv[1], b"x" * 100_000)
+except UserError as error:
+    print(error)
+    sys.exit(2)
+"""
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, root: Path) -> None:
+    path = tmp_path / "model.zip"
+    write_atomically(path, b"old")
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, path], cwd=root, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (2, "")
+    assert done.stdout.startswith(f"cannot write {path}: ") and done.stdout.count("\n") == 1
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["model.zip"]
+
+
+def test_a_place_that_cannot_be_written_is_the_users_mistake(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    for path in (tmp_path / "file" / "model.zip", tmp_path / ("x" * 300)):
+        for write in (lambda path=path: write_atomically(path, b"x"), lambda path=path: check_writable(path)):
+            with pytest.raises(UserError, match="cannot write"):
+                write()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UserError, match="cannot write"):
+        write_atomically(tmp_path / "folder", b"x")
+    with pytest.raises(UserError, match="is a folder"):
+        check_writable(tmp_path / "folder")
+
+
+def test_a_folder_without_permission() -> None:
+    folder = Path(tempfile.mkdtemp())
+    user = os.geteuid()
+    try:
+        folder.chmod(0o555)
+        if user == 0:
+            # Root may write anywhere; for a moment we are nobody.
+            try:
+                os.seteuid(65534)
+            except OSError as error:
+                pytest.skip(f"cannot act as another user: {error}")
+        with pytest.raises(UserError, match="Permission denied"):
+            check_writable(folder / "model.zip")
+        with pytest.raises(UserError, match="Permission denied"):
+            write_atomically(folder / "deeper" / "model.zip", b"x")
+    finally:
+        os.seteuid(user)
+        folder.chmod(0o755)
+        shutil.rmtree(folder)
+
+
+def test_check_writable_leaves_nothing_and_asks_for_space(tmp_path: Path) -> None:
+    check_writable(tmp_path / "runs" / "model.zip", need_bytes=1)
+    assert os.listdir(tmp_path / "runs") == []
+    with pytest.raises(UserError, match="MiB free"):
+        check_writable(tmp_path / "model.zip", need_bytes=2**70)
+
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(value=JSON)
+def test_json_comes_back_equal(tmp_path_factory: pytest.TempPathFactory, value: object) -> None:
+    path = tmp_path_factory.getbasetemp() / "round-trip.json"
+    write_json(path, value)
+    assert parse_json(path.read_bytes()) == value
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_nan_is_neither_written_nor_read(tmp_path: Path, bad: float) -> None:
+    with pytest.raises(ValueError):
+        write_json(tmp_path / "x.json", {"deep": [bad]})
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(ValueError, match="is not JSON"):
+        parse_json(json.dumps({"deep": [bad]}).encode())
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"1" * 5000], ids=len)
+def test_what_is_no_json_is_a_value_error(data: bytes) -> None:
+    with pytest.raises(ValueError):
+        parse_json(data)
+
+
+def test_sha256_of_the_standards_own_example() -> None:
+    # FIPS 180-2, appendix B.1
+    assert sha256(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
