@@ -3,11 +3,12 @@
     python -m analysis.docs            # rewrite README.md and tutorials/*.md
     python -m analysis.docs --check    # exit status 1 where a page differs
 
-Three marks, invisible on a rendered page; what stands between a mark and its end is generated:
+Four marks, invisible on a rendered page; what stands between a mark and its end is generated:
 
     <!--value results/x.json aggregate.success rate-->…<!--/value-->   a number of a report, in a format (see `show`)
     <!--code scripts/labs/y.py region-->…<!--/code-->                  a named region of a lab, as a code block
     <!--chapters-->…<!--/chapters-->                                   the chapter table, from tutorials/chapters.yaml
+    <!--recipes-->…<!--/recipes-->                                     all measured recipes, from results/recipes/
 
 A region of a lab lies between the comments `# --8<-- [start:name]` and `# --8<-- [end:name]`.
 """
@@ -31,6 +32,7 @@ from analysis.reports import Rate
 
 VALUE = re.compile(r"<!--value (\S+) (\S+) (\S+)-->(.*?)<!--/value-->", re.S)
 CODE = re.compile(r"<!--code (\S+) (\S+)-->(.*?)<!--/code-->", re.S)
+RECIPES = re.compile(r"<!--recipes-->(.*?)<!--/recipes-->", re.S)
 CHAPTERS = re.compile(r"<!--chapters-->(.*?)<!--/chapters-->", re.S)
 
 
@@ -98,6 +100,22 @@ def chapter_table(root: Path) -> str:
     return "\n".join(rows)
 
 
+def recipe_table(root: Path) -> str:
+    """The table of recipes: every seed, when it crossed 95%, and its final checkpoint over held-out episodes."""
+    rows = [
+        "| recipe | seed | 95% reached after | training until then | final success |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for path in sorted((root / "results/recipes").glob("*.json")):
+        data = json.loads(path.read_text(encoding="utf-8"))["data"]
+        for seed in data["seeds"]:
+            crossed = f"{seed['steps_to_95']:,} steps" if seed["steps_to_95"] else f"not in {seed['steps']:,} steps"
+            time = f"{60 * seed['minutes_to_95']:.0f} s" if seed["minutes_to_95"] else ""
+            final = format_rate(Rate.model_validate(seed["success"]))
+            rows.append(f"| `{data['recipe']}` | {seed['seed']} | {crossed} | {time} | {final} |")
+    return "\n".join(rows)
+
+
 def fill(text: str, root: Path) -> str:
     """The page with everything between marks generated afresh."""
 
@@ -111,6 +129,7 @@ def fill(text: str, root: Path) -> str:
 
     text = VALUE.sub(value, text)
     text = CODE.sub(code, text)
+    text = RECIPES.sub(lambda _: f"<!--recipes-->\n{recipe_table(root)}\n<!--/recipes-->", text)
     return CHAPTERS.sub(lambda _: f"<!--chapters-->\n{chapter_table(root)}\n<!--/chapters-->", text)
 
 

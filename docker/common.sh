@@ -200,10 +200,14 @@ port_flags() {
 }
 
 # Mounts a host path read-only where it is on the host, once, so that settings that name it hold inside too.
-mount_same() {  # PATH
-  [[ $1 == /* && -e $1 && " ${mounted:-} " != *" $1 "* ]] || return 0
-  mounted+=" $1"
-  flags+=(-v "$1:$1:ro")
+mount_same() {  # PATH or file:// URL; anything else is passed over
+  local path=${1#file://}
+  path=${path%/}
+  # An index in a folder keeps its files beside its pages: the folder above, then, unless that is /opt or the like.
+  if [[ $1 == file://* && ${path%/*} == /*/* ]]; then path=${path%/*}; fi
+  [[ $path == /* && -e $path && " ${mounted:-} " != *" $path "* ]] || return 0
+  mounted+=" $path"
+  flags+=(-v "$path:$path:ro")
 }
 
 # The machine's own package index, proxies and certificates: variables by name (no value shows in a process list), and
@@ -214,7 +218,7 @@ index_flags() {
     PIP_{CERT,CLIENT_CERT,PROXY,DEFAULT_TIMEOUT,RETRIES} SSL_CERT_FILE REQUESTS_CA_BUNDLE CURL_CA_BUNDLE; do
     [ -n "${!name:-}" ] || continue
     flags+=(-e "$name")
-    for word in ${!name}; do mount_same "${word#file://}"; done
+    for word in ${!name}; do mount_same "$word"; done
   done
   for file in "${PIP_CONFIG_FILE:-}" "${XDG_CONFIG_HOME:-$HOME/.config}/pip/pip.conf" \
     "$HOME/.pip/pip.conf" /etc/pip.conf; do
@@ -226,7 +230,7 @@ index_flags() {
       users=/etc/pip-user.conf
       flags+=(-v "$file:$users:ro" -e "PIP_CONFIG_FILE=$users")
     fi
-    for word in $(sed -n 's/^[^#;]*=//p; s/^[[:space:]]\{1,\}//p' "$file"); do mount_same "${word#file://}"; done
+    for word in $(sed -n 's/^[^#;]*=//p; s/^[[:space:]]\{1,\}//p' "$file"); do mount_same "$word"; done
   done
 }
 

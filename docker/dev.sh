@@ -99,12 +99,14 @@ find_image() {
   fi
   # Ctrl-C ends the build, not only the docker client: without this it would count as a build that failed.
   trap 'exit 130' INT
-  if [ -n "$(find "$failed" -mmin -60 2>/dev/null)" ]; then
+  # A build that just failed for this base is not tried again at every command.
+  if [ "$(cat "$failed" 2>/dev/null)" = "$image on $(base_image)" ] && [ "$failed" -nt "$root/docker/Dockerfile" ] &&
+    [ -n "$(find "$failed" -mmin -60)" ]; then
     say "WARNING: building $image failed less than an hour ago; \`bash docker/build.sh\` tries again"
   else
     say "building $image, once (the default base is more than 10 GB to download)"
     if bash "$root/docker/build.sh" "$image" >&2; then rm -f "$failed"; find_image; return; fi
-    mkdir -p "$root/.venv" && touch "$failed"
+    mkdir -p "$root/.venv" && printf '%s\n' "$image on $(base_image)" >"$failed"
   fi
   image=$(base_image)
   docker image inspect "$image" >/dev/null 2>&1 || docker pull "$image" >&2 ||

@@ -1,0 +1,159 @@
+"""Measure a recipe: train it over several seeds, evaluate each, and write down what it reached and when.
+
+    python scripts/measure_recipe.py --algo sac --her --env FetchReach-v4 --seeds 0-2 --eval-every 400
+
+Writes `results/recipes/<recipe>/seed<k>_{train,eval}.json` and `seed<k>_metrics.jsonl`, a summary
+`results/recipes/<recipe>.json`, and the `measured` block of the recipe's YAML. Runs that exist are continued, finished
+ones are reused, so the same command goes on after an interruption.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import statistics
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from analysis import provenance
+from analysis.compare import format_rate
+from analysis.errors import UserError
+from analysis.files import write_atomically
+from analysis.reports import DataReport, EvalReport, TrainMeta, load, save
+from analysis.seeds import parse_seeds
+from analysis.stats import across_seeds, steps_to_threshold
+from configs.cli import guarded, parse
+from configs.recipes import FOLDER, recipe_name
+from configs.train_config import Algo, TrainConfig
+
+RULE = "the first of two consecutive evaluations of {n} held-out episodes at or above 95%"
+
+
+@dataclasses.dataclass(frozen=True)
+class MeasureConfig:
+    """Measure a recipe over several training seeds."""
+
+    algo: Algo
+    """Learning algorithm."""
+    env: str
+    """Environment id."""
+    her: bool = False
+    """With hindsight."""
+    seeds: str = "0-2"
+    """Training seeds; at least three make a recipe."""
+    eval_every: int = 10_000
+    """Steps between evaluations; this changes what is seen of the run, not the run."""
+    eval_episodes: int = 50
+    """Episodes of each."""
+    eval_seeds: str = "0-99"
+    """Seeds of the final evaluation."""
+    results: str = "results/recipes"
+    """Where the reports go."""
+    smoke: bool = False
+    """Small knobs, one seed, no change to the recipe's file."""
+
+
+def one_seed(config: MeasureConfig, seed: int, folder: Path) -> tuple[TrainMeta, EvalReport]:
+    """Train and evaluate one seed, or read what an earlier call left of it."""
+    from eval import EvalConfig, evaluate
+    from train import run
+
+    name = recipe_name(config.algo, config.env, config.her)
+    out = folder / "checkpoints" / f"{name}_seed{seed}" if config.smoke else Path(f"checkpoints/{name}_seed{seed}")
+    meta_file = out.with_name(out.name + ".meta.json")
+    done = meta_file.exists() and load(meta_file, TrainMeta).status == "finished"
+    if not done:
+        run(TrainConfig(
+            algo=config.algo, env=config.env, her=config.her, seed=seed, out=str(out), smoke=config.smoke,
+            eval_every=config.eval_every, eval_episodes=None if config.smoke else config.eval_episodes,
+        ))  # fmt: skip
+    meta = load(meta_file, TrainMeta)
+    report = evaluate(EvalConfig(
+        ckpt=f"{out}.zip", env=config.env, seeds=config.eval_seeds, n_episodes=2 if config.smoke else None,
+        json_out=str(folder / name / f"seed{seed}_eval.json"),
+    ))  # fmt: skip
+    save(folder / name / f"seed{seed}_train.json", meta)
+    shutil.copyfile(f"{out}.metrics.jsonl", folder / name / f"seed{seed}_metrics.jsonl")
+    return meta, report
+
+
+def facts(meta: TrainMeta, report: EvalReport) -> dict[str, Any]:
+    """What one seed reached: the point where it crossed 95%, and the final checkpoint over held-out episodes."""
+    crossed = steps_to_threshold([(e.steps, e.success.rate) for e in meta.evaluations])
+    at = next((e for e in meta.evaluations if e.steps == crossed), None)
+    return {
+        "seed": meta.seeds[0],
+        "steps": meta.steps,
+        "updates": meta.updates,
+        "training_s": round(meta.steps / meta.steps_per_second, 1),
+        "steps_to_95": crossed,
+        "updates_to_95": at.updates if at else None,
+        "minutes_to_95": round(at.wall_clock_s / 60, 3) if at else None,
+        "success": report.aggregate.success.model_dump(),
+        "success_net": report.aggregate.success_net.model_dump(),
+    }
+
+
+def middle(values: Sequence[float | None]) -> float | None:
+    """The median, a seed that never crossed counting as later than all others; None where the median itself did not."""
+    numbers = sorted(float("inf") if v is None else v for v in values)
+    median = statistics.median(numbers)
+    return None if median == float("inf") else median
+
+
+def measured_block(data: dict[str, Any], report_file: str) -> str:
+    """The YAML lines that a recipe carries about its own measurement."""
+    rows = [
+        f"    - {{seed: {f['seed']}, steps_to_95: {f['steps_to_95'] or 'null'}, "
+        f"minutes_to_95: {f['minutes_to_95'] or 'null'}, final: {f['success']['successes']} of {f['success']['n']}}}"
+        for f in data["seeds"]
+    ]
+    head = ["measured:", f"  report: {report_file}", f"  machine: {data['machine']}", f"  rule: {data['rule']}"]
+    return "\n".join([*head, "  seeds:", *rows]) + "\n"
+
+
+def measure(config: MeasureConfig) -> int:
+    """All seeds, the summary and the recipe's block; returns the exit status."""
+    seeds = parse_seeds(config.seeds)[: 1 if config.smoke else None]
+    if config.smoke:
+        import tempfile
+
+        config = dataclasses.replace(config, results=tempfile.mkdtemp(prefix="recipe-"))
+    folder, name = Path(config.results), recipe_name(config.algo, config.env, config.her)
+    recipe = FOLDER / f"{name}.yaml"
+    if not recipe.exists() and not config.smoke:
+        raise UserError(f"there is no recipe {recipe.name} to measure.")
+    pairs = [one_seed(config, seed, folder) for seed in seeds]
+    rows = [facts(*pair) for pair in pairs]
+    hardware = pairs[0][0].hardware
+    rates = [row["success"]["rate"] for row in rows]
+    low, high, method = across_seeds(rates)
+    data = {
+        "recipe": name, "rule": RULE.format(n=config.eval_episodes), "eval_every": config.eval_every,
+        "machine": f"{hardware.cores} cores, {hardware.cpu}, {hardware.gpu or 'no GPU'}", "seeds": rows,
+        "median_steps_to_95": middle([row["steps_to_95"] for row in rows]),
+        "median_minutes_to_95": middle([row["minutes_to_95"] for row in rows]),
+        "success_across_seeds": {"mean": statistics.mean(rates), "low": low, "high": high, "method": method},
+    }  # fmt: skip
+    summary = DataReport(
+        **provenance.metadata(
+            dataclasses.asdict(config) | {"results": Path(config.results).name}, env_id=config.env, seeds=seeds,
+            device=pairs[0][0].device, n_envs=pairs[0][0].n_envs,
+            wall_clock_s=round(sum(meta.wall_clock_s for meta, _ in pairs), 1),
+            evaluation_protocol=pairs[0][1].evaluation_protocol,
+        ), name="recipe", data=data,
+    )  # fmt: skip
+    save(folder / f"{name}.json", summary)
+    for row, (_, report) in zip(rows, pairs, strict=True):
+        print(f"seed {row['seed']}: 95% at {row['steps_to_95']} steps, final {format_rate(report.aggregate.success)}")
+    print(f"summary -> {folder / name}.json")
+    if not config.smoke:
+        text = recipe.read_text(encoding="utf-8").split("measured:\n")[0]
+        write_atomically(recipe, text + measured_block(data, f"{config.results}/{name}.json"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(lambda: measure(parse(MeasureConfig, None, prog="measure_recipe.py"))))

@@ -1,0 +1,87 @@
+"""Generated parts of the pages: what is filled in, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from analysis import docs
+from analysis.errors import UserError
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "tutorials").mkdir()
+    (tmp_path / "results/recipes").mkdir(parents=True)
+    (tmp_path / "scripts/labs").mkdir(parents=True)
+    rate = {"n": 100, "successes": 97, "rate": 0.97, "low": 0.915, "high": 0.99}
+    machine = {"cores": 2, "cpu": "X", "gpu": None}
+    (tmp_path / "results/a.json").write_text(
+        json.dumps({"rate": rate, "rows": [{"d": 0.0213}], "wall_clock_s": 90, "hardware": machine})
+    )
+    (tmp_path / "scripts/labs/lab.py").write_text(
+        "def f():\n    # --8<-- [start:body]\n    x = 1\n    if x:\n        return x\n    # --8<-- [end:body]\n"
+    )
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("mark", "shown"),
+    [
+        ("results/a.json rate rate", "97 of 100 = 97.0% [91.5, 99.0]"),
+        ("results/a.json rows.0.d .3f", "0.021"),
+        ("results/a.json wall_clock_s minutes", "1.5 min"),
+        ("results/a.json hardware hardware", "2 cores (X), no GPU"),
+    ],
+)
+def test_values(root: Path, mark: str, shown: str) -> None:
+    assert docs.fill(f"<!--value {mark}-->old<!--/value-->", root) == f"<!--value {mark}-->{shown}<!--/value-->"
+
+
+def test_code_is_dedented_and_filling_twice_changes_nothing(root: Path) -> None:
+    mark = "<!--code scripts/labs/lab.py body--><!--/code-->"
+    once = docs.fill(mark, root)
+    assert "```python\nx = 1\nif x:\n    return x\n```" in once
+    assert docs.fill(once, root) == once
+
+
+@pytest.mark.parametrize("mark", ["results/none.json a .1f", "results/a.json rows.7.d .1f", "results/a.json rate .1f"])
+def test_a_number_without_a_report_is_refused(root: Path, mark: str) -> None:
+    with pytest.raises(UserError):
+        docs.fill(f"<!--value {mark}--><!--/value-->", root)
+
+
+def test_a_region_that_is_not_there_is_refused(root: Path) -> None:
+    with pytest.raises(UserError, match="0 times"):
+        docs.region(root, "scripts/labs/lab.py", "nothing")
+
+
+def test_check_finds_a_number_that_was_typed(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = root / "README.md"
+    page.write_text("<!--value results/a.json rows.0.d .3f-->0.019<!--/value-->")
+    assert docs.main(["--check", "--root", str(root)]) == 1
+    assert "stale" in capsys.readouterr().out
+    assert docs.main(["--root", str(root)]) == 0
+    assert "0.021" in page.read_text()
+    assert docs.main(["--check", "--root", str(root)]) == 0
+
+
+def test_chapters_and_recipes_show_every_seed(root: Path) -> None:
+    (root / "tutorials/chapters.yaml").write_text(
+        "- name: ch00\n  page: ch00.md\n  question: q?\n  command: run it\n  report: results/a.json\n"
+        "  expected: reaches <!--value results/a.json rate rate--><!--/value-->\n"
+    )
+    seeds = [
+        {"seed": 0, "steps": 10000, "steps_to_95": 4000, "minutes_to_95": 0.5,
+         "success": {"n": 100, "successes": 97, "rate": 0.97, "low": 0.915, "high": 0.99}},
+        {"seed": 1, "steps": 10000, "steps_to_95": None, "minutes_to_95": None,
+         "success": {"n": 100, "successes": 10, "rate": 0.1, "low": 0.05, "high": 0.18}},
+    ]  # fmt: skip
+    (root / "results/recipes/r.json").write_text(json.dumps({"data": {"recipe": "r", "seeds": seeds}}))
+    table = docs.chapter_table(root)
+    assert "reaches 97 of 100 = 97.0% [91.5, 99.0]" in table and "1.5 min on 2 cores" in table
+    recipes = docs.recipe_table(root)
+    assert "| 4,000 steps | 30 s | 97 of 100" in recipes
+    assert "| not in 10,000 steps |  | 10 of 100" in recipes

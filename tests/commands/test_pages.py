@@ -1,0 +1,122 @@
+"""The pages: every fenced command runs, every path named exists, every number and code block is what it says.
+
+Commands run in smoke mode, in the order of the page, in an empty folder that sees the project as a reader's checkout
+would: what one command writes, the next one can read.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from analysis import docs
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [page.relative_to(ROOT) for page in [*docs.pages(ROOT), ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]]
+FENCED = re.compile(r"^```bash\n(.*?)^```$", re.S | re.M)
+# Tools whose own run is this test run, or that only start a server or a shell.
+NOT_RUN = ("pytest", "ruff", "tensorboard")
+
+
+def commands(page: Path) -> list[str]:
+    """The commands of all `bash` blocks of a page, continuation lines joined, comments dropped."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    lines = "\n".join(FENCED.findall(text)).replace("\\\n", " ").splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
+
+
+def smoke_form(command: str) -> list[str] | None:
+    """The same command without the wrapper and with small knobs; None for a server or a shell."""
+    words = shlex.split(command, comments=True)
+    if words[:2] == ["bash", "docker/dev.sh"]:
+        words = words[2:]
+        if words[:1] in (["--host"], ["--container"]):
+            words = words[1:]
+    if not words or words[0] in NOT_RUN:
+        return None
+    assert words[0] == "python", f"a bash block holds {command!r}; host commands go into console blocks"
+    target = words[1]
+    if "--help" in words or target == "-m":
+        return [sys.executable, *words[1:]]
+    if target == "eval.py":
+        # eval.py has no small mode of its own: two of the seeds that the command names.
+        if "--n-episodes" in words:
+            words[words.index("--n-episodes") + 1] = "2"
+        else:
+            words += ["--n-episodes", "2"]
+    elif target == "train.py" or (target.startswith("scripts/ch")) or target.endswith("check_repro.py"):
+        words += ["--smoke"]
+    return [sys.executable, *words[1:]]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """An empty folder with the project's code in it, and the folders that a clone has."""
+    for name in ("train.py", "eval.py", "scripts", "configs", "requirements.txt", "pyproject.toml", "docker"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    for name in ("checkpoints", "results", "videos", "runs"):
+        (tmp_path / name).mkdir()
+    # Reports that ship with the clone may be read by a command, and must not be changed by it.
+    for report in (ROOT / "results").rglob("*.json*"):
+        link = tmp_path / report.relative_to(ROOT)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.write_bytes(report.read_bytes())
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_command_of_a_page_runs(page: Path, checkout: Path) -> None:
+    environment = os.environ | {"PYTHONWARNINGS": "default"}
+    for command in commands(page):
+        words = smoke_form(command)
+        if words is None:
+            continue
+        done = subprocess.run(words, cwd=checkout, env=environment, capture_output=True, text=True, timeout=240)
+        assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+
+
+def test_the_pages_hold_commands() -> None:
+    """So that the test above cannot pass by finding nothing."""
+    assert len(commands(Path("README.md"))) >= 5
+
+
+def test_pages_are_filled() -> None:
+    """Numbers come from results/, code from the labs."""
+    assert docs.main(["--check"]) == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_path_named_exists(page: Path) -> None:
+    """Links, and names of files and folders of the project in code spans."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.S | re.M)
+    missing = []
+    for target in re.findall(r"\]\(([^)#\s]+)", prose):
+        if not target.startswith(("http", "mailto")) and not ((ROOT / page).parent / target).exists():
+            missing.append(target)
+    folders = "analysis|configs|wrappers|envs|agents|callbacks|scripts|tutorials|docker|tests|results"
+    for name in re.findall(rf"`((?:{folders})/[\w./-]*)`", prose):
+        if not (ROOT / name).exists():
+            missing.append(name)
+    assert not missing, f"{page} names what does not exist: {missing}"
+
+
+@pytest.mark.parametrize(
+    "entry", sorted(str(p.relative_to(ROOT)) for p in [ROOT / "train.py", ROOT / "eval.py", *ROOT.glob("scripts/*.py")])
+)
+def test_help_is_fast(entry: str) -> None:
+    """`--help` of every entry point answers within three seconds, twice what an idle machine needs being allowed."""
+    import time
+
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, entry, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=30)
+    seconds = time.monotonic() - began
+    assert done.returncode == 0, done.stderr
+    assert "usage" in done.stdout.lower()
+    assert seconds < 3.0, f"{entry} --help took {seconds:.1f} s"
