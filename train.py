@@ -71,8 +71,10 @@ class Run:
     def _continues_earlier_run(self, overwrite: bool) -> bool:
         """Whether there is a run of this name to continue. Raises `UserError` where that needs the user's word."""
         from callbacks.checkpoints import load_state
+        from callbacks.metric_log import refuse_if_locked
 
         files = self.files
+        refuse_if_locked(files.metrics)
         if overwrite:
             files.remove()
             return False
@@ -211,13 +213,17 @@ def resolved_for(config: TrainConfig) -> Resolved:
     return resolve(config, episode_length(config.env) or 50)
 
 
-def run(config: TrainConfig) -> TrainMeta:
-    """Train as `config` says and return the metadata that was written. Raises `UserError` and `TrainingFailure`."""
-    resolved = resolved_for(config)
+def prepare(resolved: Resolved) -> Run:
+    """Everything up to the first step. Raises `UserError` on whatever can be known to be wrong by then."""
     import torch
 
     torch.set_num_threads(resolved.settings["threads"])
-    return Run(resolved).train()
+    return Run(resolved)
+
+
+def run(config: TrainConfig) -> TrainMeta:
+    """Train as `config` says and return the metadata that was written. Raises `UserError` and `TrainingFailure`."""
+    return prepare(resolved_for(config)).train()
 
 
 def describe(resolved: Resolved) -> str:
@@ -242,12 +248,14 @@ def evaluation_command(out: str, env: str) -> str:
 
 def _train_and_tell(config: TrainConfig, say: Callable[[str], None] = print) -> int:
     resolved = resolved_for(config)
-    out = resolved.config.out
+    out, this = resolved.config.out, prepare(resolved)
     say(f"{config.algo.upper()}{' + HER' if config.her else ''} on {config.env}, seed {config.seed}, to {out}.zip")
     say(describe(resolved))
     if resolved.recipe is None:
         say("  no recipe was measured for this task and algorithm: the defaults may teach little")
-    meta = run(config)
+    if this.resuming:
+        say(f"  continuing at {this.state.steps:,} of {this.total:,} steps")
+    meta = this.train()
     if meta.status == "interrupted":
         say(f"interrupted: {out}.zip holds {meta.steps:,} of {meta.total_steps:,} steps; the same command continues.")
         return 128 + signal.Signals[meta.message].value

@@ -6,6 +6,7 @@ often as Stable-Baselines3 logs, and `{"kind": "evaluation", …}` with the fiel
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
 from collections.abc import Callable
@@ -14,7 +15,20 @@ from typing import Any
 
 from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat
 
+from analysis.errors import UserError
 from analysis.reports import Evaluation
+
+
+def refuse_if_locked(path: Path) -> None:
+    """Raise `UserError` if another process is writing the metric log at `path`, that is, training this run."""
+    if not path.exists():
+        return
+    with open(path, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            run = path.name.removesuffix(".metrics.jsonl")
+            raise UserError(f"another process is training {run} right now; wait for it or use another --out.") from None
 
 
 class MetricLog(KVWriter):
@@ -26,7 +40,10 @@ class MetricLog(KVWriter):
 
     def __init__(self, path: Path, keep: int, clock: Callable[[], float], updates: Callable[[], int]):
         path.parent.mkdir(parents=True, exist_ok=True)
+        refuse_if_locked(path)
         self.file = open(path, "ab")  # noqa: SIM115 - closed with the logger
+        # Held until this process ends, however it ends: two processes on one run would spoil each other's files.
+        fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.file.truncate(min(keep, self.file.tell()))
         self.file.seek(0, 2)
         self.clock, self.updates = clock, updates

@@ -20,16 +20,19 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 # --- on this machine ----------------------------------------------------------------------------------------------
 
-qualifies='import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))'
+qualifies='import ensurepip, sys, venv; (3, 11) <= sys.version_info[:2] <= (3, 12) and print(sys.executable)'
 
-# Every Python 3.11 or 3.12 on the PATH that can make environments, the preferred first.
+# Every Python 3.11 or 3.12 on the PATH that can make environments, the preferred first. By the names they give
+# themselves: the PATH may hold a launcher, which starts another Python in another folder.
 candidates() {
-  local name path
+  local name path found=$'\n'
   for name in ${PYTHON:+"$PYTHON"} python3.12 python3.11 python3 python; do
     while IFS= read -r path; do
+      path=$("$path" -c "$qualifies" 2>/dev/null </dev/null) || continue
       # Not the one of an environment of ours, which may be active and about to be emptied.
-      [[ $path != "$root"/.venv* ]] || continue
-      if "$path" -c "$qualifies" >/dev/null 2>&1 </dev/null; then printf '%s\n' "$path"; fi
+      [[ -n $path && $path != "$root"/.venv* && $found != *$'\n'"$path"$'\n'* ]] || continue
+      found+=$path$'\n'
+      printf '%s\n' "$path"
     done < <(type -aP "$name")
   done
 }

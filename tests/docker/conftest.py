@@ -1,4 +1,4 @@
-"""A small project with the real scripts of docker/ and tiny requirements, so that a real setup takes seconds, offline."""
+"""A small project with the real scripts of docker/ and tiny requirements, for a real setup in seconds, offline."""
 
 import os
 import shutil

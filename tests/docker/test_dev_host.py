@@ -7,6 +7,8 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -26,6 +28,12 @@ def ready(make_project):
     assert (first.returncode, first.stdout) == (0, "1.0\n"), first.stderr
     assert "making .venv-host" in first.stderr
     return project
+
+
+@pytest.fixture(scope="session")
+def bare(make_project):
+    """A project for tests that never get as far as an environment."""
+    return make_project()
 
 
 def test_command_is_run_as_it_was_given(ready):
@@ -111,26 +119,41 @@ def test_calls_at_once_install_once(ready):
     assert sum("installing" in call.stderr for call in done) == 1
 
 
-@pytest.mark.parametrize("damage", ["python", "pip", "killed", "moved"])
-def test_broken_environment_is_made_again(ready, damage, make_project):
-    """One that lost its Python or pip, was left half-made, or came from another folder."""
+def test_killed_setup_is_begun_again(ready):
+    """Half an installation can look whole to pip: nothing of it is kept."""
     ready.run(*TINY)
     venv = ready.root / ".venv-host"
-    if damage == "python":
-        for link in (venv / "bin").glob("python*"):
-            link.unlink()
-    elif damage == "killed":
-        (venv / ".installing").touch()
-        (venv / ".requirements_hash").unlink()
-    elif damage == "pip":
-        shutil.rmtree(next(venv.glob("lib/python3*/site-packages/pip")))
-        (venv / ".requirements_hash").unlink()
-    else:
-        config = venv / "pyvenv.cfg"
-        config.write_text(config.read_text().replace(str(venv), "/somewhere/else"))
+    (venv / ".installing").touch()
+    (venv / ".requirements_hash").unlink()
+    (venv / "remains").touch()
     done = ready.run(*TINY)
     assert (done.returncode, done.stdout) == (0, "1.0\n"), done.stderr
     assert "making .venv-host" in done.stderr
+    assert not (venv / "remains").exists() and not (venv / ".installing").exists()
+
+
+def test_what_counts_as_a_whole_environment(bare):
+    """One that lost its Python, whose Python is another version by now, or that came from elsewhere does not."""
+    venv = bare.root / "an env"
+    # Without pip, because that takes most of the time; the answer does not depend on it.
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    check = ["bash", "-c", "source docker/common.sh; venv=$1; venv_whole", "bash", venv]
+
+    def whole() -> bool:
+        return subprocess.run(check, cwd=bare.root).returncode == 0
+
+    config = venv / "pyvenv.cfg"
+    good = config.read_text()
+    assert whole()
+    config.write_text(good.replace(f"{venv}\n", "/somewhere/else\n"))
+    assert not whole()
+    config.write_text(re.sub(r"version = \S+", "version = 3.10.1", good))
+    assert not whole()
+    config.write_text(good)
+    assert whole()
+    for link in (venv / "bin").glob("python*"):
+        link.unlink()
+    assert not whole()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -199,12 +222,6 @@ def engine(project, known="robotics-rl:latest", runtimes="", fails=1):
     script = ENGINE.replace("KNOWN", known).replace("RUNTIMES", runtimes).replace("FAILS", str(fails))
     project.stub("docker", script)
     project.stub("nvidia-smi", "exit 1")
-
-
-@pytest.fixture(scope="session")
-def bare(make_project):
-    """A project for tests that never get as far as an environment."""
-    return make_project()
 
 
 def test_container_is_asked_for_what_is_needed(bare):

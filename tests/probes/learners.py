@@ -29,10 +29,10 @@ OFF_POLICY = [(backend, algo) for backend in BACKENDS for algo in ("sac", "td3")
 LEARNERS = [(backend, "ppo") for backend in BACKENDS] + OFF_POLICY
 # Nothing here is tuned to one rung. Small networks, large steps, hardly any entropy: its reward would blur the values.
 SETTINGS: dict[str, dict[str, Any]] = {
-    "ppo": {"n_envs": 8, "total_steps": 4096, "n_steps": 32, "batch_size": 64, "learning_rate": 0.005, "gamma": 0.5},
-    "sac": {"n_envs": 4, "total_steps": 1600, "gradient_steps": 2, "batch_size": 64, "learning_rate": 0.005,
+    "ppo": {"n_envs": 8, "total_steps": 2048, "n_steps": 32, "batch_size": 64, "learning_rate": 0.005, "gamma": 0.5},
+    "sac": {"n_envs": 4, "total_steps": 800, "gradient_steps": 2, "batch_size": 64, "learning_rate": 0.005,
             "learning_starts": 200, "tau": 0.05, "gamma": 0.5, "ent_coef": 0.001, "buffer_size": 20_000},
-    "td3": {"n_envs": 4, "total_steps": 1600, "gradient_steps": 2, "batch_size": 64, "learning_rate": 0.005,
+    "td3": {"n_envs": 4, "total_steps": 800, "gradient_steps": 2, "batch_size": 64, "learning_rate": 0.005,
             "learning_starts": 200, "tau": 0.05, "gamma": 0.5, "buffer_size": 20_000},
 }  # fmt: skip
 
@@ -54,3 +54,14 @@ def train(backend: str, algo: str, env_id: str, seed: int = 0, **changes: Any) -
 def stock(model: BaseAlgorithm, algo: str) -> BaseAlgorithm:
     """What stock Stable-Baselines3 makes of this model's checkpoint."""
     return ALGORITHMS[algo].load(io.BytesIO(pack(model, {})), device="cpu")
+
+
+def values(model: BaseAlgorithm, observation: list[list[float]], goal: list[list[float]]) -> np.ndarray:
+    """(N, K) values of N states, (N, ...) each, where nothing is achieved: V, or each critic's Q for a few actions."""
+    batch = {"observation": observation, "achieved_goal": np.zeros_like(goal), "desired_goal": goal}
+    inputs = {key: torch.as_tensor(np.asarray(rows), dtype=torch.float32) for key, rows in batch.items()}
+    with torch.no_grad():
+        if not hasattr(model, "critic"):
+            return model.policy.predict_values(inputs).numpy()
+        actions = [torch.full((len(goal), *model.action_space.shape), a) for a in (-0.5, 0.0, 0.5)]
+        return torch.cat([q for action in actions for q in model.critic(inputs, action)], dim=1).numpy()
