@@ -137,7 +137,7 @@ def report_for(
     settings = asdict(config) | {"seeds": format_seeds(seeds), "ckpt": Path(config.ckpt).name}
     for path_like in ("json_out", "video_out"):
         del settings[path_like]
-    mode = "deterministic" if config.deterministic else "sampled"
+    mode = config.ckpt if config.ckpt in BASELINES else "deterministic" if config.deterministic else "sampled"
     return EvalReport(
         **provenance.metadata(
             settings, env_id=config.env, seeds=seeds, device=config.device, n_envs=n_envs,

@@ -69,7 +69,11 @@ def check_writable(path: str | Path, need_bytes: int = 0) -> None:
     if os.path.isdir(path):
         raise UserError(f"{path} is a folder; give a file name.")
     probe = path.with_name(f".{path.name}.probe")
-    write_atomically(probe, b"probe")
+    try:
+        write_atomically(probe, b"probe")
+    except UserError as error:
+        # The user knows the file that was asked for, not the one that tried the place.
+        raise UserError(str(error).replace(str(probe), str(path))) from None
     probe.unlink()
     stat = os.statvfs(path.parent)
     free = stat.f_bavail * stat.f_frsize

@@ -71,7 +71,8 @@ class RunFiles:
     @property
     def tensorboard(self) -> Path:
         """Folder of the TensorBoard logs."""
-        return Path("runs") / self.out.name
+        parts = [part for part in self.out.parts if part not in ("/", "checkpoints")]
+        return Path("runs") / "-".join(parts)
 
     def remove(self) -> None:
         """Delete everything of an earlier run of this name; the metadata first, so that no half looks finished."""

@@ -44,7 +44,12 @@ def _first_sentence(box: str) -> str:
 
 def explain(box: str, flags: Sequence[str], names: Sequence[str] = ()) -> str:
     """One line out of tyro's message, with the nearest known flag or subcommand where one was mistyped."""
-    message = _first_sentence(box).replace("no type matching {None}|", "expected ").rstrip(".")
+    message = _first_sentence(box).rstrip(".")
+    message = re.sub(
+        r"no type matching (?:\{None\}\|)?(.+?) could be instantiated from \['?(.*?)'?\]",
+        r"expected \1, got '\2'",
+        message,
+    )
     hint = ""
     if unknown := re.match(r"Unrecognized options: (\S+?),?(\s|$)", message):
         hint = closest(unknown[1].split("=")[0], flags)

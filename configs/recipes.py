@@ -120,7 +120,7 @@ def _smoke(values: dict[str, Any], episode: int) -> dict[str, Any]:
     if "learning_starts" in values:
         small |= {"learning_starts": episode * n_envs, "gradient_steps": 1, "buffer_size": 10_000}
     if "n_steps" in values:
-        small |= {"n_steps": episode, "n_epochs": 1}
+        small |= {"n_steps": episode, "n_epochs": 1, "batch_size": episode}
     return small
 
 

@@ -9,6 +9,9 @@ first, with the functions of this file at hand: how a test arranges a kill in th
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import io
 import json
 import os
 import resource
@@ -126,14 +129,23 @@ def child(job: dict[str, object]) -> None:
         os._exit(code or 0)
 
 
+def warm_parser(train: object) -> None:
+    """What the command line imports at its first use: parse one command that is refused afterwards."""
+    with contextlib.redirect_stderr(io.StringIO()):
+        assert train.main(["--algo", "ppo", "--her", "--env", "TinyReach-v0"]) == 2
+
+
 def main() -> None:
     """Warm up, say so, then serve jobs until the end of the input."""
     warnings.simplefilter("ignore", DeprecationWarning)
+    import imageio.v3
     import torch
+    import torch._dynamo  # what the first optimiser would import, in seconds
 
     import eval
     import train
     from analysis import provenance
+    from agents import build
     from callbacks import checkpoints, evaluation, metric_log, nan_guard, progress, stop  # noqa: F401
     from envs import make, rollout, vector, video  # noqa: F401
     from tests.contract import tiny
@@ -143,7 +155,11 @@ def main() -> None:
     tiny.register()
     # Asked once here, they cost the children nothing.
     provenance.git_state(), provenance.hardware()
-    assert eval and train
+    assert eval and train and build and imageio.v3
+    warm_parser(train)
+    # Otherwise each child's first collections walk, and copy, all of the libraries.
+    gc.collect()
+    gc.freeze()
     print("ready", flush=True)
     for line in sys.stdin:
         job = json.loads(line)

@@ -20,13 +20,20 @@ HASH = ".venv-host/.requirements_hash"
 TINY = ("--host", "python", "-c", "import tiny; print(tiny.version)")
 
 
+def seed_environment(project) -> Path:
+    """Makes a whole environment in a moment: pip, which takes most of the time, comes from the Python below it."""
+    venv = project.root / ".venv-host"
+    command = [sys.executable, "-m", "venv", "--without-pip", "--system-site-packages", venv]
+    subprocess.run(command, check=True)
+    return venv
+
+
 @pytest.fixture(scope="session")
 def ready(make_project):
-    """A project whose host environment was made once; tests leave it working."""
+    """A project that is set up; tests leave it working."""
     project = make_project()
-    first = project.run(*TINY, input="")
-    assert (first.returncode, first.stdout) == (0, "1.0\n"), first.stderr
-    assert "making .venv-host" in first.stderr
+    seed_environment(project)
+    assert project.run(*TINY).stdout == "1.0\n"
     return project
 
 
@@ -34,6 +41,16 @@ def ready(make_project):
 def bare(make_project):
     """A project for tests that never get as far as an environment."""
     return make_project()
+
+
+def test_first_call_sets_everything_up(make_project):
+    """A line for each phase on stderr, the command's own output on stdout, and an environment that stands alone."""
+    project = make_project()
+    first = project.run(*TINY)
+    assert (first.returncode, first.stdout) == (0, "1.0\n"), first.stderr
+    assert [line.split()[1] for line in first.stderr.splitlines()][:2] == ["making", "installing"]
+    assert {".requirements_hash", "setup.log"} <= {path.name for path in (project.root / ".venv-host").iterdir()}
+    assert not (project.root / ".venv").exists()
 
 
 def test_command_is_run_as_it_was_given(ready):
@@ -119,17 +136,20 @@ def test_calls_at_once_install_once(ready):
     assert sum("installing" in call.stderr for call in done) == 1
 
 
-def test_killed_setup_is_begun_again(ready):
-    """Half an installation can look whole to pip: nothing of it is kept."""
-    ready.run(*TINY)
-    venv = ready.root / ".venv-host"
+def test_killed_setup_is_begun_again(make_project):
+    """Half an installation can look whole to pip: nothing of it is kept, and a second kill is remembered as well."""
+    project = make_project()
+    venv = seed_environment(project)
     (venv / ".installing").touch()
-    (venv / ".requirements_hash").unlink()
     (venv / "remains").touch()
-    done = ready.run(*TINY)
-    assert (done.returncode, done.stdout) == (0, "1.0\n"), done.stderr
-    assert "making .venv-host" in done.stderr
-    assert not (venv / "remains").exists() and not (venv / ".installing").exists()
+    with project.start("--host", "true", start_new_session=True) as process:
+        assert "making .venv-host" in process.stderr.readline()
+        deadline = time.monotonic() + 20
+        while (venv / "remains").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert not (venv / "remains").exists()
+    assert (venv / ".installing").exists() and not (venv / ".requirements_hash").exists()
 
 
 def test_what_counts_as_a_whole_environment(bare):
