@@ -20,7 +20,8 @@ class Progress(BaseCallback):
         self.started = self.last = time.monotonic()
         self.first, self.total = done, total
         self.bar = tqdm(
-            total=total, initial=done, unit=" steps", unit_scale=False, ncols=shutil.get_terminal_size().columns, disable=not self.terminal,
+            total=total, initial=done, unit=" steps", ncols=shutil.get_terminal_size().columns,
+            disable=not self.terminal,
             bar_format="{percentage:3.0f}% {bar} {n_fmt}/{total_fmt} steps, {rate_fmt}, {remaining} left{postfix}",
         )  # fmt: skip
 

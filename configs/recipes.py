@@ -6,6 +6,8 @@ A run takes each setting from the first place that names it: a flag, the recipe,
 from __future__ import annotations
 
 import dataclasses
+import reprlib
+import sys
 import types
 import typing
 from dataclasses import dataclass
@@ -47,8 +49,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"cannot read recipe {path}: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        reason = str(error).splitlines()[0]
+    # Not only YAMLError: a bad date, a bad number, text that is not UTF-8 and deep nesting raise errors of their own.
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"recipe {path} is not plain YAML: {reason}.") from None
     if not isinstance(value, dict):
         raise UserError(f"recipe {path} holds no mapping of settings.")
@@ -65,7 +68,8 @@ def _fits(value: Any, kind: Any) -> bool:
     if origin is tuple:
         return isinstance(value, list | tuple) and all(_fits(v, typing.get_args(kind)[0]) for v in value)
     if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return number and abs(value) <= sys.float_info.max
     if kind is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, kind)
@@ -84,7 +88,9 @@ def load_recipe(path: Path) -> dict[str, Any]:
         if key not in TUNABLE:
             raise UserError(f"recipe {path}: unknown setting {key!r}.{closest(str(key), TUNABLE)}")
         if not _fits(value, HINTS[key]):
-            raise UserError(f"recipe {path}: {key}: {value!r} is not of the kind this setting takes.")
+            # Not `{value!r}`: a few lines of YAML aliases can stand for a text larger than the memory.
+            shown = reprlib.repr(value)
+            raise UserError(f"recipe {path}: {key}: {shown} is not of the kind this setting takes.")
     return recipe | {"settings": settings}
 
 
@@ -133,7 +139,8 @@ def resolve(config: TrainConfig, episode: int = 50) -> Resolved:
     recipe = load_recipe(path) if path else {"settings": {}}
     for key in ("algo", "env", "her"):
         if config.config and key in recipe and recipe[key] != getattr(config, key):
-            raise UserError(f"recipe {path} is for {key} {recipe[key]}, this run has {getattr(config, key)}.")
+            shown = reprlib.repr(recipe[key])
+            raise UserError(f"recipe {path} is for {key} {shown}, this run has {getattr(config, key)}.")
     values, sources = {}, {}
     for key in TUNABLE:
         flag = getattr(config, key)
@@ -161,8 +168,18 @@ def resolve(config: TrainConfig, episode: int = 50) -> Resolved:
         sources["learning_starts"] = "raised to one episode of each environment"
     values["net_arch"] = tuple(values["net_arch"])
     check_ranges(values)
+    if config.algo == "ppo":
+        if values["ent_coef"] == "auto":
+            raise UserError("--ent-coef auto: ppo has no automatic entropy coefficient; give a number.")
+        if min(values["batch_size"], values["n_steps"] * values["n_envs"]) < 2:
+            raise UserError("ppo normalises advantages: --batch-size and --n-steps times --n-envs must be at least 2.")
+    if not 0 <= config.seed < 2**32:
+        raise UserError(f"--seed {config.seed}: must lie between 0 and {2**32 - 1}.")
     out = config.out or f"checkpoints/{recipe_name(config.algo, config.env, config.her)}_seed{config.seed}"
-    full = dataclasses.replace(config, out=out.removesuffix(".zip"), **values)
+    out = out.removesuffix(".zip")
+    if Path(out).name in ("", ".."):
+        raise UserError(f"--out {config.out}: give a file name.")
+    full = dataclasses.replace(config, out=out, **values)
     settings = {key: getattr(full, key) for key in ("algo", "env", "her", "seed", "backend", "device")}
     settings |= {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
     return Resolved(full, sources, path.stem if path else None, settings)
@@ -176,6 +193,8 @@ def check_ranges(values: dict[str, Any]) -> None:
         flag = f"--{key.replace('_', '-')} {value}"
         if isinstance(value, float) and not abs(value) < float("inf"):
             raise UserError(f"{flag}: a finite number is needed.")
+        if isinstance(value, int) and value > 10**12:
+            raise UserError(f"{flag}: more than any machine can do.")
         if key in positive and value <= 0:
             raise UserError(f"{flag}: must be above 0.")
         if key in ("gamma", "tau", "gae_lambda") and not 0 <= value <= 1:

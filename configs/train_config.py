@@ -54,8 +54,8 @@ class TrainConfig:
     """Hidden layers of actor and critics."""
     threads: int | None = None
     """CPU threads of PyTorch; results on CPU are equal bit for bit only for equal numbers."""
-    vec_env: Literal["dummy", "subproc"] | None = None
-    """Environments in this process, or each in a process of its own."""
+    vec_env: Literal["threads", "dummy", "subproc"] | None = None
+    """Environments in threads, one after another, or each in a process; the numbers are the same."""
     checkpoint_every: int | None = None
     """Steps between checkpoints: the length of a segment, which a resumed run may have to repeat."""
     eval_every: int | None = None

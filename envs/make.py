@@ -79,7 +79,13 @@ def make_env(
     Raises `UserError` on an unknown id.
     """
     check_env_id(env_id)
-    env: gym.Env = RecordAppliedAction(gym.make(env_id, render_mode=render_mode, disable_env_checker=True, **options))
+    spec = env_id
+    if env_id in FETCH_IDS:
+        # Not at the top: the import of gymnasium_robotics must come after `register` has quietened it.
+        from envs.fetch import indexed_spec
+
+        spec = indexed_spec(env_id)
+    env: gym.Env = RecordAppliedAction(gym.make(spec, render_mode=render_mode, disable_env_checker=True, **options))
     for wrap in wrappers:
         env = wrap(env)
     return env

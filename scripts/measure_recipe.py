@@ -51,6 +51,8 @@ class MeasureConfig:
     """Seeds of the final evaluation."""
     results: str = "results/recipes"
     """Where the reports go."""
+    reference: bool = False
+    """Ship the first seed's checkpoint as checkpoints/reference/<env>.zip, with its report."""
     smoke: bool = False
     """Small knobs, one seed, no change to the recipe's file."""
 
@@ -149,6 +151,13 @@ def measure(config: MeasureConfig) -> int:
     for row, (_, report) in zip(rows, pairs, strict=True):
         print(f"seed {row['seed']}: 95% at {row['steps_to_95']} steps, final {format_rate(report.aggregate.success)}")
     print(f"summary -> {folder / name}.json")
+    if config.reference and not config.smoke:
+        first = f"checkpoints/{name}_seed{seeds[0]}"
+        target = Path("checkpoints/reference") / config.env
+        for suffix in (".zip", ".meta.json"):
+            write_atomically(f"{target}{suffix}", Path(first + suffix).read_bytes())
+        save(f"results/reference/{config.env}_eval.json", pairs[0][1])
+        print(f"reference policy -> {target}.zip")
     if not config.smoke:
         text = recipe.read_text(encoding="utf-8").split("measured:\n")[0]
         write_atomically(recipe, text + measured_block(data, f"{config.results}/{name}.json"))
