@@ -76,7 +76,7 @@ def make_env(
 
     `wrappers` go around it in the order given. Innermost stands `RecordAppliedAction`, so that metrics see the action
     that reached the simulator. `options` go to the environment (`width` and `height` of rendered frames in pixels, …).
-    Raises `UserError` on an unknown id.
+    Raises `UserError` on an unknown id, and on one that needs a package which is not here.
     """
     check_env_id(env_id)
     spec = env_id
@@ -85,7 +85,11 @@ def make_env(
         from envs.fetch import indexed_spec
 
         spec = indexed_spec(env_id)
-    env: gym.Env = RecordAppliedAction(gym.make(spec, render_mode=render_mode, disable_env_checker=True, **options))
+    try:
+        env: gym.Env = gym.make(spec, render_mode=render_mode, disable_env_checker=True, **options)
+    except (gym.error.Error, ImportError) as error:
+        raise UserError(f"{env_id} cannot be made here: {str(error).splitlines()[0]}") from None
+    env = RecordAppliedAction(env)
     for wrap in wrappers:
         env = wrap(env)
     return env

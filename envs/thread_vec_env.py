@@ -17,8 +17,10 @@ import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
+from analysis.errors import TrainingFailure
 
-class EnvironmentFailure(RuntimeError):
+
+class EnvironmentFailure(TrainingFailure):
     """An environment raised; says which one, and holds the exception as its cause."""
 
 
