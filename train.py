@@ -62,6 +62,9 @@ class Run:
             if self.resuming:
                 resume(self.files, self.model, self.state)
                 self.state.resumed += 1
+        except MemoryError:
+            self.env.close()
+            raise UserError("not enough memory for these settings; take a smaller --buffer-size.") from None
         except BaseException:
             self.env.close()
             raise
@@ -75,10 +78,7 @@ class Run:
 
         files = self.files
         refuse_if_locked(files.metrics)
-        if overwrite:
-            files.remove()
-            return False
-        if not files.checkpoint.exists():
+        if overwrite or not files.checkpoint.exists():
             return False
         if not files.meta.exists():
             raise UserError(f"{files.checkpoint} exists and is no run of ours; use another --out or add --overwrite.")
@@ -91,6 +91,8 @@ class Run:
         if meta.status == "finished":
             raise UserError(f"{files.checkpoint} is a finished run of {meta.steps} steps; add --overwrite to redo it.")
         self.state = load_state(files)
+        if self.state.config_hash != provenance.config_hash(new):
+            raise UserError(f"{files.checkpoint} is not the run that {files.meta.name} describes; add --overwrite.")
         return True
 
     def training_s(self) -> float:
@@ -153,37 +155,60 @@ class Run:
 
     def one_segment(self, callbacks: list[Any]) -> None:
         """Train for one segment, evaluate if that is due, and commit."""
+        from agents import replay_log
         from agents.segments import begin_segment, close_open_episodes
 
         model, before = self.model, self.model.num_timesteps
-        position = getattr(getattr(model, "replay_buffer", None), "pos", 0)
+        position = replay_log.position(getattr(model, "replay_buffer", None))
         begin_segment(model, self.settings["seed"], self.state.segment)
         log_interval = 1 if self.settings["algo"] == "ppo" else self.settings["n_envs"]
         steps = min(self.segment, self.total - before)
         model.learn(steps, callback=callbacks, log_interval=log_interval, reset_num_timesteps=False)
         close_open_episodes(model)
+        # What the last update logged belongs to this segment: a continued run would not know it any more.
+        model.logger.dump(model.num_timesteps)
         self.state.segment += 1
         self.evaluate_if_due(before)
         self.commit(position)
 
     def train(self) -> TrainMeta:
-        """Run the segments that are left; the metadata says finished or interrupted. Raises `TrainingFailure`."""
+        """Run the segments that are left; the metadata says finished or interrupted.
+
+        Raises `TrainingFailure` where learning cannot go on, and `UserError` where the disk is full.
+        """
+        try:
+            return self._train()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            where = self.files.checkpoint
+            raise UserError(
+                f"cannot go on writing beside {where}: {error.strerror or error}. Free some space."
+            ) from error
+
+    def _train(self) -> TrainMeta:
         from callbacks.metric_log import MetricLog, open_logger
         from callbacks.nan_guard import NanGuard
         from callbacks.progress import Progress
         from callbacks.stop import Interrupted, StopOnSignal, StopSignals
 
         files, model = self.files, self.model
+        if not self.resuming and self.resolved.config.overwrite:
+            # Not before: whatever is wrong with the new run, the old one is kept until the new one can start.
+            files.remove()
         self.log = MetricLog(files.metrics, self.state.metric_bytes, self.training_s, lambda: model._n_updates)
         model.set_logger(open_logger(self.log, files.tensorboard if self.resolved.config.track == "tb" else None))
         self.progress = Progress(self.total, model.num_timesteps)
+        guard = NanGuard(files.dump)
         status, message = "finished", None
         with StopSignals() as self.signals:
             try:
                 if not self.resuming:
                     # Before the first step: a place that cannot be written shows now, and a checkpoint exists always.
+                    # The metadata first: a checkpoint without it would be taken for a stranger's.
+                    save(files.meta, self.meta("running"))
                     self.commit(0)
-                callbacks = [StopOnSignal(self.signals), NanGuard(files.dump), self.progress]
+                callbacks = [StopOnSignal(self.signals), guard, self.progress]
                 while model.num_timesteps < self.total:
                     self.signals.check()
                     self.one_segment(callbacks)
@@ -192,7 +217,9 @@ class Run:
             except (TrainingFailure, ValueError, FloatingPointError) as error:
                 if isinstance(error, UserError):
                     raise
-                reason = str(error).splitlines()[0]
+                if not isinstance(error, TrainingFailure):
+                    guard.keep()
+                reason = (str(error).splitlines() or [type(error).__name__])[0]
                 save(files.meta, self.meta("failed", reason))
                 raise TrainingFailure(f"{reason}. Last good checkpoint: {files.checkpoint}") from error
             finally:

@@ -1,11 +1,12 @@
 """Building a learner, and building the policy alone, from resolved settings.
 
-`BACKENDS` is where another learner joins: a function with the signature of `build_sb3`.
+`BACKENDS` is where another learner joins.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
@@ -30,6 +31,9 @@ PASSED_ON = {
     "ppo": ("learning_rate", "n_steps", "batch_size", "n_epochs", "gamma", "gae_lambda", "clip_range", "ent_coef",
             "vf_coef", "max_grad_norm"),
 }  # fmt: skip
+
+# What only our learner reads.
+FAST = ("random_actions", "moved_share", "clip_targets", "normalise", "relative_goal")
 
 
 def policy_name(space: gym.Space) -> str:
@@ -63,15 +67,43 @@ def build_sb3(settings: dict[str, Any], env: VecEnv, device: str) -> BaseAlgorit
     return ALGORITHMS[algo](policy_name(env.observation_space), env, seed=settings["seed"], device=device, **arguments)
 
 
-Builder = Callable[[dict[str, Any], VecEnv, str], BaseAlgorithm]
-BACKENDS: dict[str, Builder] = {"sb3": build_sb3}
+def build_fast(settings: dict[str, Any], env: VecEnv, device: str) -> BaseAlgorithm:
+    """Our learner. Raises `UserError` on a task without goals or without a time limit."""
+    from agents.fast_sac import FastSAC
+
+    spec = env.get_attr("spec", indices=[0])[0]
+    keys = getattr(env.observation_space, "spaces", {})
+    if "achieved_goal" not in keys or spec is None or not spec.max_episode_steps:
+        raise UserError(f"--backend fast needs a goal-conditioned task with a time limit; use --backend sb3 on {spec}.")
+    arguments = {key: settings[key] for key in PASSED_ON["sac"]}
+    her = settings["her"]
+    fast = {key: settings[key] for key in FAST} | {
+        # n relabelled transitions for each original one
+        "her_ratio": 1.0 - 1.0 / (settings["her_n_sampled_goal"] + 1) if her else 0.0,
+        "her_goal_selection_strategy": settings["her_goal_selection_strategy"] if her else "future",
+    }
+    return FastSAC(
+        policy_name(env.observation_space), env, spec.max_episode_steps, fast, seed=settings["seed"], device=device,
+        policy_kwargs={"net_arch": list(settings["net_arch"])}, **arguments,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Whose learner: a function that builds it, and the algorithms that it has."""
+
+    build: Callable[[dict[str, Any], VecEnv, str], BaseAlgorithm]
+    algorithms: tuple[str, ...]
+
+
+BACKENDS = {"sb3": Backend(build_sb3, ("ppo", "sac", "td3")), "fast": Backend(build_fast, ("sac",))}
 
 
 def build(settings: dict[str, Any], env: VecEnv, device: str) -> BaseAlgorithm:
     """The learner that `settings` describe. Raises `UserError` where the task does not fit the algorithm."""
     if settings["algo"] != "ppo" and not isinstance(env.action_space, gym.spaces.Box):
         raise UserError(f"{settings['algo']} needs continuous actions; {settings['env']} has {env.action_space}.")
-    return BACKENDS[settings["backend"]](settings, env, device)
+    return BACKENDS[settings["backend"]].build(settings, env, device)
 
 
 def build_policy(settings: dict[str, Any], env: gym.Env, device: str) -> BasePolicy:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import ConfigDict, NonNegativeFloat, NonNegativeInt, TypeAdapter, ValidationError
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents import replay_log
@@ -18,18 +19,20 @@ from analysis.files import write_atomically
 
 @dataclass
 class RunState:
-    """How far a run is; plain JSON inside the checkpoint."""
+    """How far a run is; plain JSON inside the checkpoint, checked against these types when it is read."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     config_hash: str
-    segment: int = 0
-    steps: int = 0
-    updates: int = 0
-    episodes: int = 0
+    segment: NonNegativeInt = 0
+    steps: NonNegativeInt = 0
+    updates: NonNegativeInt = 0
+    episodes: NonNegativeInt = 0
     # Seconds of training alone, and with evaluations and checkpoints.
-    training_s: float = 0.0
-    wall_clock_s: float = 0.0
-    metric_bytes: int = 0
-    resumed: int = 0
+    training_s: NonNegativeFloat = 0.0
+    wall_clock_s: NonNegativeFloat = 0.0
+    metric_bytes: NonNegativeInt = 0
+    resumed: NonNegativeInt = 0
     replay: list[dict[str, Any]] = field(default_factory=list)
     evaluations: list[dict[str, Any]] = field(default_factory=list)
     # Last training episodes, for the success rate that the progress bar shows.
@@ -75,8 +78,8 @@ class RunFiles:
         return Path("runs") / "-".join(parts)
 
     def remove(self) -> None:
-        """Delete everything of an earlier run of this name; the metadata first, so that no half looks finished."""
-        for path in (self.meta, self.checkpoint, self.metrics, self.dump):
+        """Delete everything of an earlier run of this name; the checkpoint first, since without it there is no run."""
+        for path in (self.checkpoint, self.meta, self.metrics, self.dump):
             path.unlink(missing_ok=True)
         for folder in (self.replay, self.tensorboard):
             shutil.rmtree(folder, ignore_errors=True)
@@ -86,10 +89,9 @@ def save(files: RunFiles, model: BaseAlgorithm, state: RunState, position_before
     """Write the replay rows of this segment, then the checkpoint that names them: the rename commits both."""
     buffer = getattr(model, "replay_buffer", None)
     if buffer is not None:
-        rows = replay_log.rows_added(buffer, position_before)
-        if len(rows):
-            name = f"{state.segment:06d}.npz"
-            state.replay = [*state.replay, replay_log.save_rows(files.replay / name, buffer, rows)]
+        entry = replay_log.save_since(files.replay / f"{state.segment:06d}.npz", buffer, position_before)
+        if entry:
+            state.replay = [*state.replay, entry]
     state.steps, state.updates = model.num_timesteps, model._n_updates
     state.episodes = getattr(model, "_episode_num", 0)
     state.episode_infos = [{key: float(info[key]) for key in ("r", "l", "t")} for info in model.ep_info_buffer or ()]
@@ -100,8 +102,8 @@ def save(files: RunFiles, model: BaseAlgorithm, state: RunState, position_before
 def load_state(files: RunFiles) -> RunState:
     """The state of the run in `files`. Raises `UserError` where the checkpoint is damaged or of another project."""
     try:
-        return RunState(**read_state(files.checkpoint))
-    except TypeError:
+        return TypeAdapter(RunState).validate_python(read_state(files.checkpoint))
+    except ValidationError:
         raise UserError(f"{files.checkpoint} was written by another version; start anew with --overwrite.") from None
 
 

@@ -6,6 +6,7 @@ often as Stable-Baselines3 logs, and `{"kind": "evaluation", …}` with the fiel
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import math
@@ -26,7 +27,7 @@ def refuse_if_locked(path: Path) -> None:
     with open(path, "rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             run = path.name.removesuffix(".metrics.jsonl")
             raise UserError(f"another process is training {run} right now; wait for it or use another --out.") from None
 
@@ -73,7 +74,9 @@ class MetricLog(KVWriter):
 
     def close(self) -> None:
         """Close the file; Stable-Baselines3's logger calls this."""
-        self.file.close()
+        # Every line was flushed, or said why not; what a full disk refused then it refuses again here.
+        with contextlib.suppress(OSError):
+            self.file.close()
 
 
 def open_logger(log: MetricLog, tensorboard: Path | None) -> Logger:

@@ -52,7 +52,8 @@ def explain(box: str, flags: Sequence[str], names: Sequence[str] = ()) -> str:
     )
     hint = ""
     if unknown := re.match(r"Unrecognized options: (\S+?),?(\s|$)", message):
-        hint = closest(unknown[1].split("=")[0], flags)
+        # A word without dashes that nothing took is a mistyped subcommand.
+        hint = closest(unknown[1].split("=")[0], flags if unknown[1].startswith("-") else [*names, *flags])
     elif choice := re.search(r"invalid choice '([^']*)'.*Expected one of \(([^)]*)\)", message):
         hint = closest(choice[1], [word.strip(" '") for word in choice[2].split(",") if word.strip()])
     elif names:

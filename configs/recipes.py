@@ -21,7 +21,7 @@ from configs.train_config import TrainConfig
 
 FOLDER = Path(__file__).parent
 # Settings of the one run at hand, which no recipe may fix.
-PER_RUN = {"algo", "env", "her", "seed", "out", "device", "track", "config", "overwrite", "smoke", "backend"}
+PER_RUN = {"algo", "env", "her", "seed", "out", "device", "track", "config", "overwrite", "smoke"}
 TUNABLE = [field.name for field in dataclasses.fields(TrainConfig) if field.name not in PER_RUN]
 RECIPE_KEYS = ("algo", "env", "her", "about", "settings", "measured")
 HINTS = typing.get_type_hints(TrainConfig)
@@ -106,10 +106,11 @@ def find_recipe(config: TrainConfig) -> Path | None:
     raise UserError(f"no recipe {config.config}.{closest(config.config, known)}")
 
 
-def applicable(algo: str, her: bool) -> dict[str, Any]:
-    """The default of every setting that this algorithm reads."""
+def applicable(algo: str, her: bool, backend: str | None = None) -> dict[str, Any]:
+    """The default of every setting that this algorithm reads, with the learner `backend` (None: its default one)."""
     defaults = read_yaml(FOLDER / "defaults.yaml")
-    return defaults["common"] | defaults[algo] | (defaults["her"] if her else {})
+    own = defaults["fast"] if (backend or defaults[algo]["backend"]) == "fast" else {}
+    return defaults["common"] | defaults[algo] | (defaults["her"] if her else {}) | own
 
 
 def _smoke(values: dict[str, Any], episode: int) -> dict[str, Any]:
@@ -134,9 +135,14 @@ def resolve(config: TrainConfig, episode: int = 50) -> Resolved:
     """Fill every gap of `config`. `episode` is the task's length in steps, for `--smoke`. Raises `UserError`."""
     if config.her and config.algo == "ppo":
         raise UserError("--her needs an off-policy algorithm (sac or td3): relabelled data was not made by the policy.")
-    defaults = applicable(config.algo, config.her)
+    if config.backend == "fast" and config.algo != "sac":
+        raise UserError(f"--backend fast learns with sac only; {config.algo} runs on --backend sb3.")
     path = find_recipe(config)
     recipe = load_recipe(path) if path else {"settings": {}}
+    backend = config.backend or recipe["settings"].get("backend")
+    defaults = applicable(config.algo, config.her, backend)
+    # A recipe of our learner serves the stock one too, for comparison: what only ours reads is left out.
+    only_fast = applicable("sac", False, "fast").keys() - applicable("sac", False, "sb3").keys()
     for key in ("algo", "env", "her"):
         if config.config and key in recipe and recipe[key] != getattr(config, key):
             shown = reprlib.repr(recipe[key])
@@ -147,9 +153,10 @@ def resolve(config: TrainConfig, episode: int = 50) -> Resolved:
         if key not in defaults:
             if flag is not None:
                 with_her = key.startswith("her_") and not config.her and config.algo != "ppo"
-                why = "needs --her" if with_her else f"does not exist in {config.algo}"
+                what = f"{config.algo} on --backend {defaults['backend']}"
+                why = "needs --her" if with_her else f"does not exist in {what}"
                 raise UserError(f"--{key.replace('_', '-')} {why}.")
-            if key in recipe["settings"]:
+            if key in recipe["settings"] and key not in only_fast:
                 raise UserError(f"recipe {path}: {key} does not exist in {config.algo}.")
             continue
         if flag is not None:
@@ -180,7 +187,7 @@ def resolve(config: TrainConfig, episode: int = 50) -> Resolved:
     if Path(out).name in ("", ".."):
         raise UserError(f"--out {config.out}: give a file name.")
     full = dataclasses.replace(config, out=out, **values)
-    settings = {key: getattr(full, key) for key in ("algo", "env", "her", "seed", "backend", "device")}
+    settings = {key: getattr(full, key) for key in ("algo", "env", "her", "seed", "device")}
     settings |= {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
     return Resolved(full, sources, path.stem if path else None, settings)
 
@@ -197,11 +204,13 @@ def check_ranges(values: dict[str, Any]) -> None:
             raise UserError(f"{flag}: more than any machine can do.")
         if key in positive and value <= 0:
             raise UserError(f"{flag}: must be above 0.")
-        if key in ("gamma", "tau", "gae_lambda") and not 0 <= value <= 1:
+        if key in ("gamma", "tau", "gae_lambda", "random_actions", "moved_share") and not 0 <= value <= 1:
             raise UserError(f"{flag}: must lie between 0 and 1.")
         if key in ("eval_every", "learning_starts", "action_noise", "clip_range") and value < 0:
             raise UserError(f"{flag}: must not be negative.")
         if key == "gradient_steps" and (value < -1 or value == 0):
             raise UserError(f"{flag}: must be above 0, or -1 for one update a transition.")
+        if key == "clip_targets" and value and values["gamma"] == 1:
+            raise UserError("--clip-targets needs --gamma below 1: the bound is 1 / (1 - gamma).")
         if key == "net_arch" and (not value or min(value) < 1):
             raise UserError(f"{flag}: give at least one layer, each with at least one unit.")

@@ -28,8 +28,8 @@ class TrainConfig:
     """Environments that run side by side."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the networks live; auto takes the GPU where PyTorch sees one."""
-    backend: Literal["sb3"] = "sb3"
-    """Whose learner: Stable-Baselines3's own classes."""
+    backend: Literal["fast", "sb3"] | None = None
+    """Whose learner: ours (sac), or Stable-Baselines3's own classes with the same hyperparameters."""
     track: Literal["tb", "none"] = "tb"
     """TensorBoard logs under runs/, or none; <out>.metrics.jsonl is written either way."""
     config: str | None = None
@@ -75,6 +75,16 @@ class TrainConfig:
     """Share of the new weights that enters the target networks at each update (sac, td3)."""
     ent_coef: float | Literal["auto"] | None = None
     """Weight of the policy's entropy; auto tunes it (sac). Weight of the entropy bonus (ppo)."""
+    random_actions: float | None = None
+    """Share of exploring actions that are uniform instead of the policy's (fast)."""
+    moved_share: float | None = None
+    """Share of each batch from episodes in which the achieved goal moved more than 2 cm (fast)."""
+    clip_targets: bool | None = None
+    """Cut the critics' targets to [-1/(1 - gamma), 0]; for rewards between -1 and 0 (fast)."""
+    normalise: bool | None = None
+    """Observations by their running mean and spread, folded into the first layer of the checkpoint (fast)."""
+    relative_goal: bool | None = None
+    """Desired minus achieved goal as an input of its own, folded the same way (fast)."""
     action_noise: float | None = None
     """Standard deviation of the exploration noise, in units of the action space (td3)."""
     policy_delay: int | None = None

@@ -1,0 +1,107 @@
+"""Stacks of small multilayer perceptrons with a hand-written backward pass, for updates without per-call overhead.
+
+Two critics of equal shape are one stack: every layer is one batched matrix product. All weights of a stack lie in one
+flat vector, so that Adam and the target update are one call each. Nothing is recorded for automatic differentiation:
+the chain rule below computes the gradients that are wanted, and no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class MlpStack:
+    """K perceptrons with ReLU between the layers `sizes` = (inputs, hidden…, outputs).
+
+    `flat`: all parameters, (P,). `weights[l]`: (K, sizes[l], sizes[l + 1]) and `biases[l]`: (K, 1, sizes[l + 1]) are
+    views of it, and `grad`, `grad_weights`, `grad_biases` are the same for the gradient.
+    """
+
+    def __init__(self, k: int, sizes: Sequence[int], device: str = "cpu"):
+        self.k, self.sizes = k, tuple(sizes)
+        count = sum(k * (a + 1) * b for a, b in zip(sizes, sizes[1:], strict=False))
+        self.flat = torch.zeros(count, device=device)
+        self.grad = torch.zeros(count, device=device)
+        self.weights, self.biases = self.views(self.flat)
+        self.grad_weights, self.grad_biases = self.views(self.grad)
+
+    def views(self, flat: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Weights and biases of each layer as views of a flat vector of this stack's length."""
+        weights, biases, at = [], [], 0
+        for a, b in zip(self.sizes, self.sizes[1:], strict=False):
+            weights.append(flat[at : at + self.k * a * b].view(self.k, a, b))
+            at += self.k * a * b
+            biases.append(flat[at : at + self.k * b].view(self.k, 1, b))
+            at += self.k * b
+        return weights, biases
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Inputs (B, sizes[0]) to the activations of all layers, the last of shape (K, B, sizes[-1])."""
+        h = x.expand(self.k, *x.shape)
+        activations = []
+        last = len(self.weights) - 1
+        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            # h ← relu(h W + b)
+            h = torch.baddbmm(bias, h, weight)
+            if layer < last:
+                h.relu_()
+            activations.append(h)
+        return activations
+
+    def backward(self, x: Tensor, activations: list[Tensor], delta: Tensor) -> None:
+        """Write the gradient into `grad`, given dL/d(output) = `delta` (K, B, sizes[-1])."""
+        for layer in reversed(range(len(self.weights))):
+            below = activations[layer - 1] if layer else x.expand(self.k, *x.shape)
+            # dL/dW = hᵀ δ, dL/db = Σ δ
+            torch.bmm(below.transpose(1, 2), delta, out=self.grad_weights[layer])
+            torch.sum(delta, dim=1, keepdim=True, out=self.grad_biases[layer])
+            if layer:
+                delta = self._through(layer, delta, below)
+
+    def input_gradient(self, activations: list[Tensor], delta: Tensor, columns: slice) -> Tensor:
+        """dL/d(inputs in `columns`), (B, columns), summed over the K members; weights get no gradient."""
+        for layer in reversed(range(1, len(self.weights))):
+            delta = self._through(layer, delta, activations[layer - 1])
+        return torch.bmm(delta, self.weights[0][:, columns].transpose(1, 2)).sum(0)
+
+    def _through(self, layer: int, delta: Tensor, below: Tensor) -> Tensor:
+        # δ ← (δ Wᵀ) ⊙ [h > 0]
+        delta = torch.bmm(delta, self.weights[layer].transpose(1, 2))
+        return torch.ops.aten.threshold_backward(delta, below, 0)
+
+    def read(self, members: Sequence[Sequence[nn.Linear]]) -> None:
+        """Copy the parameters of K sequences of linear layers."""
+        for k, layers in enumerate(members):
+            for layer, linear in enumerate(layers):
+                self.weights[layer][k].copy_(linear.weight.detach().T)
+                self.biases[layer][k, 0].copy_(linear.bias.detach())
+
+
+class FlatAdam:
+    """Adam (Kingma & Ba 2015, algorithm 1) on one flat vector, with PyTorch's defaults and its fused kernel."""
+
+    def __init__(self, parameter: Tensor, grad: Tensor, learning_rate: float):
+        self.parameter, self.grad, self.learning_rate = parameter, grad, learning_rate
+        self.exp_avg, self.exp_avg_sq = torch.zeros_like(parameter), torch.zeros_like(parameter)
+        self.step_count = torch.zeros((), device=parameter.device)
+
+    def step(self) -> None:
+        """One update of `parameter` from `grad`."""
+        self.step_count += 1
+        torch._fused_adam_(
+            [self.parameter], [self.grad], [self.exp_avg], [self.exp_avg_sq], [], [self.step_count],
+            lr=self.learning_rate, beta1=0.9, beta2=0.999, weight_decay=0.0, eps=1e-8, amsgrad=False, maximize=False,
+        )  # fmt: skip
+
+    def state(self) -> dict[str, Tensor]:
+        """What a continued run needs."""
+        return {"exp_avg": self.exp_avg, "exp_avg_sq": self.exp_avg_sq, "step": self.step_count}
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Take over `state`."""
+        self.exp_avg.copy_(state["exp_avg"])
+        self.exp_avg_sq.copy_(state["exp_avg_sq"])
+        self.step_count.copy_(state["step"])

@@ -1,0 +1,164 @@
+"""Replay of whole episodes: no observation stored twice, hindsight sampled in O(batch), rewards computed in place.
+
+`sample` costs the same however full the buffer is. It equals Stable-Baselines3's `HerReplayBuffer` in distribution
+(tests/agents/test_replay.py), except where `moved_share` asks for more of the episodes in which something happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import gymnasium as gym
+import numpy as np
+
+RewardFunction = Callable[[np.ndarray, np.ndarray, Any], np.ndarray]
+Strategy = Literal["future", "final", "episode"]
+
+
+@dataclass
+class Batch:
+    """Transitions as flat arrays, float32: x and next_x (B, D) with D = 2 G + O, actions (B, A), the rest (B,)."""
+
+    x: np.ndarray
+    next_x: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    terminated: np.ndarray
+
+
+class EpisodeReplay:
+    """A ring of episodes of up to T steps, for goal-conditioned dictionary observations.
+
+    `capacity` is in transitions. `compute_reward` is the task's own, vectorised. `her_ratio` of each batch is
+    relabelled, as with `n_sampled_goal` goals: 1 − 1 / (n + 1); 0 switches hindsight off. `moved_share` of each batch
+    is drawn from episodes whose achieved goal moved more than `moved_distance` (m), once there are any.
+    """
+
+    def __init__(
+        self, capacity: int, length: int, space: gym.spaces.Dict, action_size: int, n_envs: int,
+        compute_reward: RewardFunction, strategy: Strategy = "future", her_ratio: float = 0.8,
+        moved_share: float = 0.0, moved_distance: float = 0.02,
+    ):  # fmt: skip
+        self.length, self.n_envs, self.compute_reward = length, n_envs, compute_reward
+        self.strategy, self.her_ratio = strategy, her_ratio
+        self.moved_share, self.moved_distance = moved_share, moved_distance
+        self.episodes = max(1, capacity // length)
+        goal, size = space["achieved_goal"].shape[0], space["observation"].shape[0]
+        self.goal, self.size = goal, 2 * goal + size
+
+        def arrays(n: int) -> dict[str, np.ndarray]:
+            return {
+                # Row t holds (achieved goal, desired goal, observation) before step t; row `length` the last one.
+                "x": np.zeros((n, length + 1, self.size), np.float32),
+                "actions": np.zeros((n, length, action_size), np.float32),
+                "rewards": np.zeros((n, length), np.float32),
+                "terminated": np.zeros((n, length), np.float32),
+            }
+
+        self.stored, self.open = arrays(self.episodes), arrays(n_envs)
+        self.lengths = np.zeros(self.episodes, np.int64)
+        self.moved = np.zeros(self.episodes, bool)
+        self.open_steps = np.zeros(n_envs, np.int64)
+        self.added = 0
+        self._index()
+
+    def flat(self, observation: dict[str, np.ndarray]) -> np.ndarray:
+        """Dictionary of (n, …) arrays to (n, D) float32, in Stable-Baselines3's order of keys."""
+        parts = [observation[key] for key in ("achieved_goal", "desired_goal", "observation")]
+        return np.concatenate(parts, axis=1, dtype=np.float32)
+
+    def add(
+        self, x: np.ndarray, next_x: np.ndarray, actions: np.ndarray, rewards: np.ndarray, dones: np.ndarray,
+        terminated: np.ndarray,
+    ) -> None:  # fmt: skip
+        """One step of all environments; where `dones`, `next_x` is the episode's own last observation."""
+        rows, t = np.arange(self.n_envs), self.open_steps
+        self.open["x"][rows, t] = x
+        self.open["x"][rows, t + 1] = next_x
+        self.open["actions"][rows, t] = actions
+        self.open["rewards"][rows, t] = rewards
+        self.open["terminated"][rows, t] = terminated
+        self.open_steps += 1
+        finished = np.flatnonzero(dones | (self.open_steps == self.length))
+        for env in finished:
+            self._store({key: value[env] for key, value in self.open.items()}, int(self.open_steps[env]))
+            self.open_steps[env] = 0
+        if len(finished):
+            self._index()
+
+    def drop_open(self) -> None:
+        """Forget unfinished episodes: the next observation will come from a reset."""
+        self.open_steps[:] = 0
+
+    def _store(self, episode: dict[str, np.ndarray], steps: int) -> None:
+        slot = self.added % self.episodes
+        for key, value in episode.items():
+            self.stored[key][slot] = value
+        achieved = episode["x"][: steps + 1, : self.goal]
+        self.lengths[slot] = steps
+        self.moved[slot] = np.linalg.norm(achieved - achieved[0], axis=1).max() > self.moved_distance
+        self.added += 1
+
+    def _index(self) -> None:
+        """Ends of the stored episodes on one line of transitions: all of them, and those that moved."""
+        self.all = np.arange(min(self.added, self.episodes))
+        self.all_ends = np.cumsum(self.lengths[self.all])
+        self.some = np.flatnonzero(self.moved)
+        self.some_ends = np.cumsum(self.lengths[self.some])
+
+    def __len__(self) -> int:
+        """Transitions that can be sampled."""
+        return int(self.all_ends[-1]) if len(self.all_ends) else 0
+
+    @staticmethod
+    def _draw(
+        generator: np.random.Generator, n: int, slots: np.ndarray, ends: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """n transitions, uniform over all steps of the episodes `slots`: (slot, step), each (n,)."""
+        place = generator.integers(0, ends[-1], n)
+        which = np.searchsorted(ends, place, side="right")
+        return slots[which], place - (ends[which] - np.diff(ends, prepend=0)[which])
+
+    def sample(self, n: int, generator: np.random.Generator) -> Batch:
+        """n transitions, `her_ratio` of them with another goal of the same episode. Raises `ValueError` when empty."""
+        if not len(self):
+            raise ValueError("no finished episode yet")
+        slots, steps = self._draw(generator, n, self.all, self.all_ends)
+        if self.moved_share > 0 and len(self.some):
+            # Every transition decides for itself, so that relabelled and original ones get the same share.
+            chosen = np.flatnonzero(generator.random(n) < self.moved_share)
+            slots[chosen], steps[chosen] = self._draw(generator, len(chosen), self.some, self.some_ends)
+        x, next_x = self.stored["x"][slots, steps], self.stored["x"][slots, steps + 1]
+        rewards = self.stored["rewards"][slots, steps]
+        relabelled = int(self.her_ratio * n)
+        if relabelled:
+            goals = self._goals(generator, slots[:relabelled], steps[:relabelled])
+            x[:relabelled, self.goal : 2 * self.goal] = goals
+            next_x[:relabelled, self.goal : 2 * self.goal] = goals
+            # r = R(achieved after the step, new goal)
+            rewards[:relabelled] = self.compute_reward(next_x[:relabelled, : self.goal], goals, {})
+        return Batch(x, next_x, self.stored["actions"][slots, steps], rewards, self.stored["terminated"][slots, steps])
+
+    def _goals(self, generator: np.random.Generator, slots: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        """What the same episode achieved after a step that is: later or this one (future), any, or the last."""
+        ends = self.lengths[slots]
+        if self.strategy == "future":
+            chosen = generator.integers(steps, ends)
+        elif self.strategy == "episode":
+            chosen = generator.integers(0, ends)
+        else:
+            chosen = ends - 1
+        return self.stored["x"][slots, chosen + 1, : self.goal]
+
+    def export(self, first: int) -> dict[str, np.ndarray]:
+        """The episodes added since there were `first`, oldest first, as arrays that `load` takes."""
+        slots = np.arange(first, self.added) % self.episodes
+        return {key: value[slots] for key, value in self.stored.items()} | {"lengths": self.lengths[slots]}
+
+    def load(self, arrays: dict[str, np.ndarray]) -> None:
+        """Add exported episodes."""
+        for row, steps in enumerate(arrays["lengths"]):
+            self._store({key: arrays[key][row] for key in self.stored}, int(steps))
+        self._index()
