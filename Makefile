@@ -2,6 +2,7 @@
 # DEV="bash docker/dev.sh --host" keeps to this machine's Python where a Docker engine answers.
 DEV ?= bash docker/dev.sh
 ENV ?= FetchReach-v4
+SEEDS ?= 0-99
 OUT ?= checkpoints/first
 
 .DEFAULT_GOAL := help
@@ -34,8 +35,8 @@ format: ## sort imports and fix what can be fixed
 train: ## train SAC with hindsight on ENV, write to OUT
 	$(DEV) python train.py --algo sac --her --env $(ENV) --seed 0 --out $(OUT)
 
-eval: ## evaluate OUT on 100 held-out episodes of ENV
-	$(DEV) python eval.py --ckpt $(OUT).zip --env $(ENV) --n-episodes 100 --seeds 0-99 --deterministic --json-out $(OUT).eval.json
+eval: ## evaluate OUT on ENV, an episode for each of SEEDS
+	$(DEV) python eval.py --ckpt $(OUT).zip --env $(ENV) --seeds $(SEEDS) --deterministic --json-out $(OUT).eval.json
 
 doctor: ## what this machine can do
 	$(DEV) python scripts/doctor.py

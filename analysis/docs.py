@@ -30,8 +30,8 @@ from analysis.errors import UserError
 from analysis.files import write_atomically
 from analysis.reports import Rate
 
-VALUE = re.compile(r"<!--value (\S+) (\S+) (\S+)-->(.*?)<!--/value-->", re.S)
-CODE = re.compile(r"<!--code (\S+) (\S+)-->(.*?)<!--/code-->", re.S)
+VALUE = re.compile(r"<!--value (\S+) (\S+) (\S+?)-->(.*?)<!--/value-->", re.S)
+CODE = re.compile(r"<!--code (\S+) (\S+?)-->(.*?)<!--/code-->", re.S)
 RECIPES = re.compile(r"<!--recipes-->(.*?)<!--/recipes-->", re.S)
 CHAPTERS = re.compile(r"<!--chapters-->(.*?)<!--/chapters-->", re.S)
 

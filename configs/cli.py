@@ -31,12 +31,15 @@ def _flags(target: Callable[..., Any]) -> list[str]:
 
 def _first_sentence(box: str) -> str:
     """The first paragraph of tyro's boxed message, on one line."""
-    lines = []
-    for line in box.splitlines():
+    lines, rows = [], box.splitlines()
+    # Where the output cannot show UTF-8, tyro draws a heading over a line of dashes instead of a box.
+    if len(rows) > 1 and set(rows[1].strip()) == {"-"}:
+        rows = rows[2:]
+    for line in rows:
         text = line.strip().strip("│").strip()
         if line.startswith(("╭", "╰")):
             continue
-        if not text or set(text) == {"─"} or text.startswith(("Got errors", "Argument helptext")):
+        if not text or set(text) <= {"─", "-"} or text.startswith(("Got errors", "Argument helptext")):
             break
         lines.append(text)
     return re.sub(r"\s+", " ", " ".join(lines))

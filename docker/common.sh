@@ -45,6 +45,7 @@ has_torch() {  # PYTHON
 # A venv is whole when its Python runs, is the version it was made with, and it was not moved here from elsewhere.
 venv_whole() {
   local running line
+  [ -r "$venv/pyvenv.cfg" ] || return 1
   running=$("$venv/bin/python" -S -E -c 'import sys; print("%d.%d." % sys.version_info[:2])' 2>/dev/null) || return 1
   while IFS= read -r line; do
     case $line in
@@ -65,8 +66,10 @@ venv_hash() {
 }
 
 venv_current() {
-  local now
-  [ -f "$venv/.requirements_hash" ] && now=$(venv_hash) && [ "$(<"$venv/.requirements_hash")" = "${now%% *}" ]
+  local now known
+  # Another call may take the file away at any moment: a failed read is an answer, and nothing to report.
+  { read -r known <"$venv/.requirements_hash"; } 2>/dev/null || return 1
+  now=$(venv_hash) && [ "$known" = "${now%% *}" ]
 }
 
 # Runs a step with its output in the log, and shows the end of it where the step fails. Nothing here may eat the stdin
@@ -166,20 +169,21 @@ proxy_variables=(HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY http_proxy https_prox
 
 base_image() { printf '%s\n' "${BASE_IMAGE:-$(sed -n 's/^ARG BASE_IMAGE=//p' "$root/docker/Dockerfile")}"; }
 
-# Sets engine_runtimes where a Docker engine answers, and no_engine to the reason where none does.
+# Sets engine_facts where a Docker engine answers, and no_engine to the reason where none does.
 engine_answers() {
   no_engine="no Docker engine: docker is not installed"
   command -v docker >/dev/null || return 1
-  engine_runtimes=$(timeout 20 docker info --format '{{.ServerVersion}} {{json .Runtimes}}' 2>&1) &&
-    [[ $engine_runtimes == [0-9]* ]] && return
+  local facts='{{.ServerVersion}} {{json .Runtimes}} {{json .SecurityOptions}}'
+  engine_facts=$(timeout 20 docker info --format "$facts" 2>/dev/null) && [[ $engine_facts == [0-9]* ]] && return
   no_engine="no Docker engine answers (\`docker info\` fails; is it running?)"
-  [[ $engine_runtimes != *"permission denied"* ]] || no_engine="Docker refuses this user (is it in the group docker?)"
+  [[ $(timeout 20 docker info 2>&1) != *"permission denied"*socket* ]] ||
+    no_engine="Docker refuses this user (is it in the group docker?)"
   return 1
 }
 
 gpu_flags() {
   timeout 20 nvidia-smi -L >/dev/null 2>&1 || return 0
-  if [[ $engine_runtimes == *nvidia* ]] || command -v nvidia-container-runtime-hook nvidia-ctk >/dev/null; then
+  if [[ $engine_facts == *'"nvidia"'* ]] || command -v nvidia-container-runtime-hook nvidia-ctk >/dev/null; then
     flags+=(--gpus all)
   else
     say "there is a GPU, but Docker cannot pass it on: install the NVIDIA Container Toolkit. Going on without it"
@@ -188,10 +192,13 @@ gpu_flags() {
 
 # TensorBoard's port, on this machine only. A second container does without: a busy port must not stop a command.
 port_flags() {
-  local port=${TENSORBOARD_PORT:-6006}
-  [[ " ${DOCKER_RUN_ARGS:-} " != *host* ]] || return 0
+  local port=${TENSORBOARD_PORT:-6006} lock
+  [[ ! ${DOCKER_RUN_ARGS:-} =~ --net(work)?[=\ ]host ]] || return 0  # every port is published then
   # The lock lives as long as the docker client, which inherits it: two calls at once cannot both find the port free.
-  exec 8>"${TMPDIR:-/tmp}/robotics-rl-$UID-$port.lock"
+  # It is opened for reading, because users share it.
+  lock=/tmp/robotics-rl-port-$port.lock
+  [ -f "$lock" ] || touch "$lock"
+  exec 8<"$lock"
   if { command -v flock >/dev/null && ! flock -n 8; } || (exec 7<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
     say "port $port is in use: TensorBoard in this container is not reachable (TENSORBOARD_PORT chooses another)"
     return 0
@@ -236,12 +243,16 @@ index_flags() {
 
 # Sets the array flags: everything of `docker run` between the verb and the image.
 container_flags() {  # the image's id
-  local name common
-  flags=(--rm --init -i --ipc=host --user "$(id -u):$(id -g)" -v "$root:/workspace" -w /workspace)
+  local name user common more ids
+  ids=$(id -u):$(id -g)
+  # In a rootless engine it is root that is this user outside.
+  [[ $engine_facts != *name=rootless* ]] || ids=0:0
+  flags=(--rm --init -i --ipc=host --user "$ids" -v "$root:/workspace" -w /workspace)
   # A terminal only where all three ends are one: it would merge stderr into stdout, and needs a keyboard.
   if [ -t 0 ] && [ -t 1 ] && [ -t 2 ]; then flags+=(-t); fi
   # The user has a number in the container but no name: HOME and USER stand in for the missing passwd entry.
-  flags+=(-e HOME=/tmp -e "USER=$(id -un 2>/dev/null || id -u)" -e "LOGNAME=$(id -un 2>/dev/null || id -u)")
+  user=$(id -un 2>/dev/null) || user=$UID
+  flags+=(-e HOME=/tmp -e "USER=$user" -e "LOGNAME=$user")
   flags+=(-e "ROBOTICS_RL_CONTAINER=$1" -e "MUJOCO_GL=${MUJOCO_GL:-egl}" -e NVIDIA_DRIVER_CAPABILITIES=all)
   flags+=(-e "PYOPENGL_PLATFORM=${PYOPENGL_PLATFORM:-${MUJOCO_GL:-egl}}" -e TENSORBOARD_HOST=0.0.0.0)
   # The checkout may belong to another user than the container's; git would not name its commit otherwise.
@@ -255,7 +266,6 @@ container_flags() {  # the image's id
   index_flags
   gpu_flags
   port_flags
-  local more
   read -ra more <<<"${DOCKER_RUN_ARGS:-}"
   flags+=("${more[@]}")
 }

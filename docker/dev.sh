@@ -20,7 +20,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 # --- on this machine ----------------------------------------------------------------------------------------------
 
-qualifies='import ensurepip, sys, venv; (3, 11) <= sys.version_info[:2] <= (3, 12) and print(sys.executable)'
+fits='import sys; (3, 11) <= sys.version_info[:2] <= (3, 12) and print(sys.executable)'
 
 # Every Python 3.11 or 3.12 on the PATH that can make environments, the preferred first. By the names they give
 # themselves: the PATH may hold a launcher, which starts another Python in another folder.
@@ -28,7 +28,7 @@ candidates() {
   local name path found=$'\n'
   for name in ${PYTHON:+"$PYTHON"} python3.12 python3.11 python3 python; do
     while IFS= read -r path; do
-      path=$("$path" -c "$qualifies" 2>/dev/null </dev/null) || continue
+      path=$("$path" -c "import ensurepip, venv; $fits" 2>/dev/null </dev/null) || continue
       # Not the one of an environment of ours, which may be active and about to be emptied.
       [[ -n $path && $path != "$root"/.venv* && $found != *$'\n'"$path"$'\n'* ]] || continue
       found+=$path$'\n'
@@ -81,7 +81,6 @@ host_libraries() {
 on_host() {  # [COMMAND...]
   local installed=
   venv=$root/.venv-host venv_kind=host venv_basis=host
-  # The environment first: making a new one empties the folder, the note of host_libraries with it.
   ensure_venv host_python
   host_libraries
   choose_renderer "$installed"
@@ -125,7 +124,12 @@ in_container() {  # [COMMAND...]
   exec docker run "${flags[@]}" --entrypoint bash "$image" /workspace/docker/dev.sh -- "$@"
 }
 
-container_python() { type -P python3 || type -P python || die "this image has no Python"; }
+container_python() {
+  local path
+  path=$(type -P python3 || type -P python) || die "this image has no Python"
+  [ -n "$("$path" -c "$fits")" ] || die "this image has $("$path" --version 2>&1); Python 3.11 or 3.12 is needed"
+  printf '%s\n' "$path"
+}
 
 # The container's half of this script.
 inside() {  # [COMMAND...]

@@ -40,6 +40,11 @@ def test_values(root: Path, mark: str, shown: str) -> None:
     assert docs.fill(f"<!--value {mark}-->old<!--/value-->", root) == f"<!--value {mark}-->{shown}<!--/value-->"
 
 
+def test_two_values_without_a_space_between_their_marks(root: Path) -> None:
+    one = "<!--value results/a.json wall_clock_s .0f-->?<!--/value-->"
+    assert docs.fill(f"{one} and {one}", root) == f"{one} and {one}".replace("?", "90")
+
+
 def test_code_is_dedented_and_filling_twice_changes_nothing(root: Path) -> None:
     mark = "<!--code scripts/labs/lab.py body--><!--/code-->"
     once = docs.fill(mark, root)

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 # What would lead the scripts elsewhere: the environment the tests themselves run in, and choices of the machine.
-FOREIGN = ("VIRTUAL_ENV", "ROBOTICS_RL_CONTAINER", "MUJOCO_GL", "PYOPENGL_PLATFORM", "PYTHON", "IMAGE", "PYTHONPATH")
+FOREIGN = ("VIRTUAL_ENV", "ROBOTICS_RL_CONTAINER", "MUJOCO_GL", "PYOPENGL_PLATFORM", "PYTHON", "IMAGE", "BASE_IMAGE")
 
 
 def write_wheel(folder: Path, version: str) -> None:
@@ -77,7 +77,7 @@ class Project:
 @pytest.fixture(scope="session")
 def make_project(tmp_path_factory):
     """Makes projects, each in a folder whose name has a space."""
-    return lambda: Project(tmp_path_factory.mktemp("docker") / "robot lab")
+    return lambda root=None: Project(root or tmp_path_factory.mktemp("docker") / "robot lab")
 
 
 # A command that says when it is ready, and on a signal saves and leaves with its own exit code.

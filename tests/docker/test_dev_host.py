@@ -188,7 +188,7 @@ def test_signals_reach_the_command(ready, number, saves_on_signal):
 
 def test_container_needs_an_engine(ready):
     """Forced, that is an error in one line; otherwise the host serves, and one line says so."""
-    ready.stub("docker", "echo 'permission denied' >&2; exit 1")
+    ready.stub("docker", "echo 'permission denied: the daemon socket' >&2; exit 1")
     forced = ready.run("--container", "true")
     assert forced.returncode == 1 and forced.stderr.count("\n") == 1
     free = ready.run("sh", "-c", "echo $VIRTUAL_ENV")
