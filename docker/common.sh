@@ -131,7 +131,8 @@ run_in_venv() {  # [COMMAND...]
   export VIRTUAL_ENV=$venv PATH="$venv/bin:$PATH"
   unset PYTHONHOME
   cd "$root"
-  if [ $# -gt 0 ]; then exec -- env -- "$@"; fi
+  # For programs that print the next command: it has to be typed outside of this environment, as this one was.
+  if [ $# -gt 0 ]; then exec -- env ROBOTICS_RL_DEV=1 -- "$@"; fi
   # bash reads this after the user's own file, which may put another Python in front.
   exec bash --rcfile <(printf '[ -f ~/.bashrc ] && . ~/.bashrc\n. %q/bin/activate\n' "$venv")
 }
