@@ -132,7 +132,7 @@ run_in_venv() {  # [COMMAND...]
   unset PYTHONHOME
   cd "$root"
   # For programs that print the next command: it has to be typed outside of this environment, as this one was.
-  if [ $# -gt 0 ]; then exec -- env ROBOTICS_RL_DEV=1 -- "$@"; fi
+  if [ $# -gt 0 ]; then exec -- env -- ROBOTICS_RL_DEV=1 "$@"; fi
   # bash reads this after the user's own file, which may put another Python in front.
   exec bash --rcfile <(printf '[ -f ~/.bashrc ] && . ~/.bashrc\n. %q/bin/activate\n' "$venv")
 }

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import gymnasium as gym
 import numpy as np
 
+from analysis.errors import TrainingFailure
 from analysis.metrics import Trace
 
 # Fetch tasks have their own; an environment without one is judged by this (m).
@@ -38,7 +39,9 @@ class RandomPolicy:
 
     def seed(self, seed: int) -> None:
         """Begin an episode: the same seed gives the same actions."""
-        self.generator = np.random.default_rng(seed)
+        # Not the seed alone: the environment draws its goal from that stream, and on Reach the first action would be
+        # that very draw, a step straight to the goal.
+        self.generator = np.random.default_rng([seed, 1])
 
     def predict(self, observation: Any, deterministic: bool = True) -> tuple[np.ndarray, None]:
         """A uniform action, (A,) float32; `observation` and `deterministic` are not looked at."""
@@ -64,6 +67,16 @@ def grip_position(env: gym.Env, observation: dict[str, np.ndarray]) -> np.ndarra
     return observation["achieved_goal"]
 
 
+def _check_finite(observation: dict[str, np.ndarray], reward: float, seed: int, step: int) -> None:
+    for key, value in observation.items():
+        if not np.isfinite(value).all():
+            raise TrainingFailure(
+                f"{key} of the environment is not finite at step {step} of the episode of seed {seed}"
+            )
+    if not np.isfinite(reward):
+        raise TrainingFailure(f"reward is not finite at step {step} of the episode of seed {seed}")
+
+
 def run_episode(
     policy: Policy,
     env: gym.Env,
@@ -71,8 +84,12 @@ def run_episode(
     deterministic: bool = True,
     on_step: Callable[[gym.Env, bool], None] | None = None,
 ) -> Trace:
-    """One episode from `reset(seed=seed)` to its end; `on_step(env, success)` is called after reset and each step."""
+    """One episode from `reset(seed=seed)` to its end; `on_step(env, success)` is called after reset and each step.
+
+    Raises `TrainingFailure` at the first observation or reward that is no finite number: no metric can be made of it.
+    """
     observation, info = env.reset(seed=seed)
+    _check_finite(observation, 0.0, seed, 0)
     # A policy with randomness of its own starts each episode afresh, whatever ran before it on this thread.
     if hasattr(policy, "seed"):
         policy.seed(seed)
@@ -87,6 +104,7 @@ def run_episode(
         action, _ = policy.predict(observation, deterministic=deterministic)
         observation, reward, terminated, truncated, info = env.step(action)
         done = terminated or truncated
+        _check_finite(observation, reward, seed, len(rewards) + 1)
         achieved.append(observation["achieved_goal"].copy())
         positions.append(grip_position(env, observation).copy())
         rewards.append(float(reward))
@@ -131,7 +149,8 @@ def run_episodes(
     def work() -> None:
         env = None
         try:
-            env, policy = make(), make_policy()
+            env = make()
+            policy = make_policy()
             while not stop:
                 try:
                     index = todo.get_nowait()
@@ -146,8 +165,7 @@ def run_episodes(
                 env.close()
 
     with ThreadPoolExecutor(max_workers=max(1, min(n_envs, len(seeds)))) as pool:
-        for _ in range(pool._max_workers):
-            pool.submit(work)
+        workers = [pool.submit(work) for _ in range(pool._max_workers)]
         try:
             waiting: dict[int, Trace] = {}
             for index in range(len(seeds)):
@@ -159,3 +177,6 @@ def run_episodes(
                 yield waiting.pop(index)
         finally:
             stop = True
+    for worker in workers:
+        # Nothing else is left to fail but the closing of an environment.
+        worker.result()

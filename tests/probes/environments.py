@@ -2,7 +2,7 @@
 
 After the probe environments of rejax and of Andy Jones ("Debugging RL, without the agonizing pain"): where a learner
 fails on a rung and passes the ones below it, the rung names what is broken. Every rung has known values or a known best
-policy. The `Broken` ones make a correct learner look wrong on purpose, which proves that the checks can fail.
+policy. The last four are broken on purpose: no learner can pass on them, which proves that the checks can fail.
 """
 
 from __future__ import annotations
@@ -109,9 +109,13 @@ class RewardForever(Probe):
 
 
 class ActionIsGoal(Probe):
-    """One step, reward 1 only if the action is near the goal, -0.7 or 0.7. Needs the goal to reach the policy."""
+    """One step, the reward is how far the action is from the goal, -0.7 or 0.7. Needs the goal to reach the policy.
+
+    Graded, since TD3's actor follows the critic's slope at its own action, and a plateau far from the goal has none.
+    """
 
     last_step = 1
+    distance_threshold = 0.3
 
     def begin(self) -> None:
         super().begin()
@@ -119,6 +123,9 @@ class ActionIsGoal(Probe):
 
     def move(self, action: Array) -> None:
         self.achieved = action
+
+    def compute_reward(self, achieved_goal: Array, desired_goal: Array, info: Any) -> Array:
+        return -np.linalg.norm(achieved_goal - desired_goal, axis=-1)
 
 
 class FirstActionIsGoal(ActionIsGoal):
@@ -161,30 +168,60 @@ class PointReach(Probe):
         return super().compute_reward(achieved_goal, desired_goal, info) - 1
 
 
-class BitFlip(Probe):
-    """BitFlip of Andrychowicz et al. 2017, section 3.1: flip one bit a step until all equal the goal's; reward 0, else -1.
+class BitFlip(PointReach):
+    """BitFlip of Andrychowicz et al. 2017, section 3.1: flip one bit a step until all equal the goal's; -1 until then.
 
-    Theirs has one discrete action a bit. SAC and TD3 need continuous ones, so here the action is a vector with one
-    component a bit, and the largest picks the bit to flip. Bits are -1 and 1.
+    Theirs has one discrete action for each bit. SAC and TD3 need continuous ones, so here the action is a vector with
+    a component for each bit, and the largest picks the bit to flip. Bits are -1 and 1. Since a bit must be flipped at
+    every step, a goal once met is left again: what counts is to have met it.
     """
 
-    observation_size = goal_size = action_size = 8
+    observation_size = goal_size = action_size = 6
+    distance_threshold = 0.5
 
     def begin(self) -> None:
-        super().begin()
-        self.achieved = self.np_random.choice([-1.0, 1.0], self.goal_size).astype(np.float32)
-
-    state, compute_reward = PointReach.state, PointReach.compute_reward
+        self.goal, self.achieved = self.np_random.choice([-1.0, 1.0], (2, self.goal_size)).astype(np.float32)
 
     def move(self, action: Array) -> None:
         self.achieved[np.argmax(action)] *= -1
 
 
+class HiddenGoal(Probe):
+    """Broken on purpose: rewards depend on a goal that nobody is shown."""
+
+    def seen_goal(self) -> Array:
+        return np.zeros(self.goal_size, np.float32)
+
+
+class GoalIsValueHidden(HiddenGoal, GoalIsValue):
+    """`GoalIsValue` with the goal hidden: the best value is 0 for both."""
+
+
+class ActionIsGoalHidden(HiddenGoal, ActionIsGoal):
+    """`ActionIsGoal` with the goal hidden: the best action meets one goal of the two."""
+
+
+class RewardForeverTerminated(RewardForever):
+    """`RewardForever` with its end called a termination: the values lie between 1 and 1 + gamma."""
+
+    last_step = 2
+
+    def state(self) -> Array:
+        return np.zeros(1, np.float32)
+
+
+class PointReachUnjudged(PointReach):
+    """`PointReach` where no goal counts as met, so that hindsight finds nothing to learn from."""
+
+    def compute_reward(self, achieved_goal: Array, desired_goal: Array, info: Any) -> Array:
+        return np.full(np.shape(achieved_goal)[:-1], -1, np.float32)
+
+
 def register(env: type[Probe], time_limit: int | None = None) -> str:
-    """Put `env` into Gymnasium's registry; its id."""
+    """Put `env` into Gymnasium's registry; its id. The time limit is beyond the last step where that ends it."""
     env_id = f"Probe{env.__name__}-v0"
     if env_id not in gym.registry:
-        gym.register(env_id, entry_point=env, max_episode_steps=time_limit)
+        gym.register(env_id, entry_point=env, max_episode_steps=time_limit or env.last_step + 1)
     return env_id
 
 
@@ -195,3 +232,7 @@ ACTION_IS_GOAL = register(ActionIsGoal)
 FIRST_ACTION_IS_GOAL = register(FirstActionIsGoal)
 POINT_REACH = register(PointReach, 12)
 BIT_FLIP = register(BitFlip, BitFlip.goal_size)
+GOAL_IS_VALUE_HIDDEN = register(GoalIsValueHidden)
+ACTION_IS_GOAL_HIDDEN = register(ActionIsGoalHidden)
+REWARD_FOREVER_TERMINATED = register(RewardForeverTerminated)
+POINT_REACH_UNJUDGED = register(PointReachUnjudged, 12)
