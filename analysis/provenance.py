@@ -1,6 +1,7 @@
 """Where a number came from: versions, commit, hardware, command and configuration hash.
 
-Nothing here imports a simulator or a learner: versions are read from the installed packages' metadata.
+Nothing here imports a simulator or a learner: versions are read from the installed packages' metadata. The import
+itself needs no package at all, so that `scripts/doctor.py` can look at a machine where some are missing.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from analysis.reports import Hardware
+if TYPE_CHECKING:
+    from analysis.reports import Hardware
 
 ROOT = Path(__file__).resolve().parents[1]
 STACK = ("torch", "mujoco", "gymnasium", "gymnasium-robotics", "stable-baselines3", "numpy")
@@ -82,6 +84,8 @@ def gpu_name() -> str | None:
 @functools.cache
 def hardware() -> Hardware:
     """This machine, without its name."""
+    from analysis.reports import Hardware
+
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     except (ValueError, OSError):

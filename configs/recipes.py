@@ -89,7 +89,7 @@ def load_recipe(path: Path) -> dict[str, Any]:
             raise UserError(f"recipe {path}: unknown setting {key!r}.{closest(str(key), TUNABLE)}")
         if not _fits(value, HINTS[key]):
             # Not `{value!r}`: a few lines of YAML aliases can stand for a text larger than the memory.
-            shown = reprlib.repr(value)
+            shown = reprlib.repr(value)[:80]
             raise UserError(f"recipe {path}: {key}: {shown} is not of the kind this setting takes.")
     return recipe | {"settings": settings}
 
@@ -145,7 +145,7 @@ def resolve(config: TrainConfig, episode: int = 50) -> Resolved:
     only_fast = applicable("sac", False, "fast").keys() - applicable("sac", False, "sb3").keys()
     for key in ("algo", "env", "her"):
         if config.config and key in recipe and recipe[key] != getattr(config, key):
-            shown = reprlib.repr(recipe[key])
+            shown = reprlib.repr(recipe[key])[:80]
             raise UserError(f"recipe {path} is for {key} {shown}, this run has {getattr(config, key)}.")
     values, sources = {}, {}
     for key in TUNABLE:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import gymnasium as gym
 
 from analysis.errors import UserError, closest
+from envs.rendering import choose_backend
 from wrappers.recording import RecordAppliedAction
 
 TASKS = ("FetchReach", "FetchPush", "FetchSlide", "FetchPickAndPlace")
@@ -32,9 +35,26 @@ def register() -> None:
         notifications.pop("gymnasium_robotics", None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import gymnasium_robotics
+        try:
+            import gymnasium_robotics
+        # MuJoCo loads the backend that MUJOCO_GL names while it is imported, and fails with it in many ways.
+        except Exception:
+            _replace_backend()
+            import gymnasium_robotics
 
         gym.register_envs(gymnasium_robotics)
+
+
+def _replace_backend() -> None:
+    """Where MUJOCO_GL names a backend that cannot be loaded, take one that can, or none: training needs no pictures."""
+    wanted = os.environ.get("MUJOCO_GL")
+    if not wanted:
+        raise
+    backend, _ = choose_backend()
+    print(f"MUJOCO_GL={wanted} does not work here; going on with {backend or 'no rendering'}", file=sys.stderr)
+    # PyOpenGL has settled on the backend that failed, and asks only once.
+    for name in [name for name in sys.modules if name.split(".")[0] == "OpenGL"]:
+        del sys.modules[name]
 
 
 def check_env_id(env_id: str) -> None:

@@ -44,8 +44,8 @@ def try_backend(name: str) -> str | None:
 def choose_backend() -> tuple[str | None, dict[str, str]]:
     """The first backend that works and why the ones before it do not; sets `MUJOCO_GL` and `PYOPENGL_PLATFORM`.
 
-    Returns (None, reasons) where nothing renders. A name that the user put into `MUJOCO_GL` is tried first. The answer
-    is remembered in the environment, so that child processes do not ask again.
+    Returns (None, reasons) where nothing renders, with `MUJOCO_GL` at `disabled`. A name that the user put there is
+    tried first. The answer is remembered in the environment, so that child processes do not ask again.
     """
     known = os.environ.get(CHOSEN)
     if known and (known == "none" or os.environ.get("MUJOCO_GL") == known):
@@ -60,5 +60,6 @@ def choose_backend() -> tuple[str | None, dict[str, str]]:
             os.environ.update({"MUJOCO_GL": name, "PYOPENGL_PLATFORM": name, CHOSEN: name})
             return name, reasons
         reasons[name] = problem
-    os.environ[CHOSEN] = "none"
+    # The import of mujoco fails where the backend that it is told to use has no library; training needs no pictures.
+    os.environ.update({"MUJOCO_GL": "disabled", CHOSEN: "none"})
     return None, reasons

@@ -1,0 +1,150 @@
+"""Chapter 00: does this machine work? Four checks, each standing on the ones before it.
+
+    python scripts/ch00_proof_of_life.py all           # the four below in a row, until one fails
+    python scripts/ch00_proof_of_life.py gpu-check     # or list-envs
+    python scripts/ch00_proof_of_life.py render --out smoke_frame.png
+    python scripts/ch00_proof_of_life.py ppo-smoke --n-envs 8 --total-steps 50000 --out ppo_smoke
+
+A machine without a GPU passes. One that renders nothing passes `all`, which says that there will be no videos.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from analysis.errors import TrainingFailure
+from configs.chain import Skipped, one_line, run_chain
+from configs.cli import subcommands
+
+ENV = "FetchReachDense-v4"
+NEXT = "bash docker/dev.sh python train.py --algo sac --her --env FetchReach-v4 --seed 0 --out checkpoints/first"
+
+
+@functools.cache
+def backend() -> tuple[str | None, dict[str, str]]:
+    """What renders here. Before mujoco is imported: that fails where it is told to use what is missing."""
+    from envs.rendering import choose_backend
+
+    return choose_backend()
+
+
+@functools.cache
+def smoke_folder() -> Path:
+    """Where the files of `--smoke` go."""
+    return Path(tempfile.mkdtemp(prefix="ch00-"))
+
+
+def place(out: str, smoke: bool) -> Path:
+    """The file to write: what the user said, or its name in a temporary folder."""
+    return smoke_folder() / Path(out).name if smoke else Path(out)
+
+
+def gpu_check(smoke: bool = False) -> dict[str, Any]:
+    """Does PyTorch compute, and on a GPU? Without one everything runs on the CPU."""
+    import torch
+
+    from analysis.provenance import gpu_name
+
+    gpu, device = gpu_name(), "cuda" if torch.cuda.is_available() else "cpu"
+    a = torch.eye(512, device=device) * 3
+    if not torch.equal((a @ a).cpu(), 9 * torch.eye(512)):
+        raise TrainingFailure(f"{device} multiplies matrices wrongly; check the driver and the hardware.")
+    why = f"{gpu} is here, but PyTorch cannot use it; see scripts/doctor.py" if gpu else "no GPU here"
+    print(f"PyTorch {torch.__version__} computes on {gpu or 'a GPU' if device == 'cuda' else f'the CPU ({why})'}")
+    return {"torch": torch.__version__, "device": device, "gpu": gpu}
+
+
+def list_envs(smoke: bool = False) -> dict[str, Any]:
+    """Are the Fetch tasks registered, and does the simulator step one of them?"""
+    backend()
+    import gymnasium
+
+    from envs.make import FETCH_IDS, GOAL_KEYS, make_env, register
+
+    register()
+    print(*(gymnasium.spec(name).id for name in FETCH_IDS), sep="\n")
+    observation, _ = (env := make_env(ENV)).reset(seed=0)
+    if set(observation) != set(GOAL_KEYS):
+        raise TrainingFailure(f"{ENV} observes {sorted(observation)}, not {sorted(GOAL_KEYS)}.")
+    env.step(env.action_space.sample())
+    print(f"{ENV} steps, and observes {', '.join(f'{key} ({observation[key].size})' for key in GOAL_KEYS)}")
+    return {"env_ids": len(FETCH_IDS)}
+
+
+def render(out: str = "smoke_frame.png", smoke: bool = False) -> dict[str, Any]:
+    """Write a picture (PNG) of the robot to `out`, made without a display."""
+    name, reasons = backend()
+    if name is None:
+        why = "; ".join(f"{key}: {reason}" for key, reason in reasons.items())
+        raise Skipped(f"no EGL and no OSMesa, so no videos ({why}); python scripts/doctor.py names the fix.")
+    from PIL import Image
+
+    from analysis.files import write_atomically
+    from envs.make import make_env
+
+    env, png, path = make_env(ENV, render_mode="rgb_array"), io.BytesIO(), place(out, smoke)
+    env.reset(seed=0)
+    frame = env.render()
+    env.close()
+    if not frame.std() > 5:  # grey levels; a picture of the robot varies about ten times as much
+        raise TrainingFailure(f"{name} renders a blank picture; try MUJOCO_GL={'osmesa' if name == 'egl' else 'egl'}.")
+    Image.fromarray(frame).save(png, "PNG")
+    write_atomically(path, png.getvalue())
+    print(f"{name} renders {frame.shape[1]} x {frame.shape[0]} pixels -> {path}")
+    return {"backend": name, "width": frame.shape[1], "height": frame.shape[0], "std": round(float(frame.std()), 1)}
+
+
+def ppo_smoke(n_envs: int = 8, total_steps: int = 50_000, out: str = "ppo_smoke", overwrite: bool = False,
+              smoke: bool = False) -> dict[str, Any]:  # fmt: skip
+    """Train PPO, write `out`.zip, and let stock Stable-Baselines3 load it. An earlier `ppo_smoke` is replaced."""
+    backend()
+    from stable_baselines3 import PPO
+
+    from agents.checkpoint import weights_sha256
+    from envs.make import make_env
+    from train import TrainConfig, run
+
+    path = str(place(out, smoke))
+    knobs: dict[str, Any] = {"track": "none"} if smoke else {"n_envs": n_envs, "total_steps": total_steps}
+    knobs |= {"smoke": smoke, "overwrite": overwrite or out == "ppo_smoke"}
+    meta = run(TrainConfig("ppo", ENV, backend="sb3", out=path, **knobs))
+    if meta.status != "finished":
+        raise KeyboardInterrupt
+    model, env = PPO.load(f"{path}.zip", device="cpu"), make_env(ENV)
+    action, _ = model.predict(env.reset(seed=0)[0], deterministic=True)
+    if weights_sha256(model.policy) != meta.weights_sha256 or not env.action_space.contains(action):
+        raise TrainingFailure(f"{path}.zip does not hold the policy that was trained.")
+    env.close()
+    print(f"PPO: {meta.steps:,} steps in {meta.wall_clock_s:.0f} s -> {path}.zip, which PPO.load loads and which acts")
+    return meta.model_dump(include={"steps", "updates", "n_envs", "device", "wall_clock_s", "steps_per_second"})
+
+
+def everything(json_out: str | None = None, smoke: bool = False) -> int:
+    """The four checks in order; the first that fails ends them, with its exit status. `json_out` takes a report."""
+    from analysis.provenance import metadata
+    from analysis.reports import DataReport, save
+
+    began = time.monotonic()
+    status, outcomes = run_chain({name: functools.partial(step, smoke=smoke) for name, step in STEPS.items()})
+    seconds, word = round(time.monotonic() - began, 2), {0: "finished", 130: "interrupted"}.get(status, "failed")
+    if json_out:
+        common = metadata({"smoke": smoke}, status=word, env_id=ENV, seeds=[0], wall_clock_s=seconds)
+        save(place(json_out, smoke), DataReport(**common, name="proof_of_life", data={"steps": outcomes}))
+        print(f"report -> {place(json_out, smoke)}")
+    if not status:
+        without = " (without pictures)" if outcomes["render"]["outcome"] == "skipped" else ""
+        print(f"This machine works{without}, checked in {seconds:.0f} s. Next:\n  {NEXT}")
+    return status
+
+
+STEPS = {name: one_line(step, "`python scripts/doctor.py` looks for the cause.") for name, step in {
+    "gpu-check": gpu_check, "list-envs": list_envs, "render": render, "ppo-smoke": ppo_smoke}.items()}  # fmt: skip
+
+if __name__ == "__main__":
+    sys.exit(subcommands({**STEPS, "all": everything}, "ch00_proof_of_life.py", "Does this machine work?"))

@@ -1,0 +1,119 @@
+"""Reproducibility: equal runs are seen to be equal, different ones to differ, and the tolerance decides."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from analysis.metrics import rate
+from analysis.reports import ReproReport, TrainMeta, load
+
+COMMAND = ["--algo", "ppo", "--env", "FetchReachDense-v4", "--smoke"]
+
+
+@pytest.fixture
+def script(load_script: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return load_script("check_repro")
+
+
+def test_one_seed_gives_one_policy(
+    script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two real processes, on the CPU."""
+    assert script.main([*COMMAND, "--device", "cpu", "--json-out", "repro.json"]) == 0
+    assert "equal bit for bit" in capsys.readouterr().out
+    [path] = tmp_path.glob("repro-*/repro.json")
+    report = load(path, ReproReport)
+    assert report.weights_equal and report.within_tolerance
+    assert report.success[0] == report.success[1]
+    assert report.mean_final_distance[0] == report.mean_final_distance[1]
+    assert not Path("repro.json").exists()
+
+
+def test_a_seed_changed_under_it_is_found(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from train import TrainConfig, run
+
+    def sabotaged(config: Any, out: Path) -> TrainMeta:
+        seed = config.seed + (out.name == "second")
+        return run(TrainConfig("ppo", config.env, seed=seed, out=str(out), smoke=True, device="cpu", track="none"))
+
+    monkeypatch.setattr(script, "train_once", sabotaged)
+    assert script.main([*COMMAND, "--tolerance-distance", "0", "--json-out", "repro.json"]) == 1
+    assert "NOT reproducible: other weights" in capsys.readouterr().out
+    [path] = tmp_path.glob("repro-*/repro.json")
+    report = load(path, ReproReport)
+    assert not report.weights_equal and not report.within_tolerance
+    assert report.mean_final_distance[0] != report.mean_final_distance[1]
+
+
+def fake(successes: int, distance: float, weights: str | None) -> tuple[Any, Any]:
+    """What `compared` reads of a run and of its evaluation over 20 episodes."""
+    from types import SimpleNamespace as Bag
+
+    meta = Bag(weights_sha256=weights, device="cpu", n_envs=1, steps_per_second=None, updates_per_second=None)
+    success = rate([k < successes for k in range(20)])
+    return meta, Bag(aggregate=Bag(success=success, final_distance=Bag(mean=distance)), evaluation_protocol="test")
+
+
+@pytest.mark.parametrize(
+    ("second", "status", "words"),
+    [
+        ((20, 0.02, "a"), 0, "equal bit for bit"),
+        ((19, 0.025, "b"), 0, "within tolerance"),
+        ((17, 0.02, "b"), 1, "NOT reproducible: other weights"),
+        ((20, 0.04, "b"), 1, "NOT reproducible: other weights"),
+        ((20, 0.04, "a"), 1, "same weights, and evaluations that differ"),
+    ],
+)
+def test_the_tolerance_decides(
+    script: ModuleType, second: tuple[int, float, str], status: int, words: str
+) -> None:
+    config = script.ReproConfig(algo="ppo", env="FetchReachDense-v4", tolerance_success=0.05, tolerance_distance=0.01)
+    metas, evaluations = zip(fake(20, 0.02, "a"), fake(*second), strict=True)
+    got, meaning = script.verdict(script.compared(config, metas, evaluations, 1.0))
+    assert got == status and words in meaning
+
+
+def test_runs_without_a_hash_are_not_called_equal(script: ModuleType) -> None:
+    config = script.ReproConfig(algo="ppo", env="FetchReachDense-v4")
+    metas, evaluations = zip(fake(20, 0.02, None), fake(20, 0.02, None), strict=True)
+    assert not script.compared(config, metas, evaluations, 1.0).weights_equal
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--tolerance-success", "nan"], ["--tolerance-distance", "-1"], ["--tolerance-distance", "inf"],
+        ["--n-eval-episodes", "0"], ["--env", "FetchReachDense-v3"], ["--her"], ["--seed", "-1"],
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_line_before_any_training(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], flags: list[str]
+) -> None:
+    monkeypatch.setattr(script, "train_once", lambda *a: pytest.fail("trained"))
+    assert script.main([*COMMAND, *flags]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_training_that_fails_is_a_failure(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(script, "train_command", lambda *a: [sys.executable, "-c", "raise SystemExit(3)"])
+    assert script.main(COMMAND) == 1
+    assert "exit status 3" in capsys.readouterr().err
+
+
+def test_both_runs_get_every_flag(script: ModuleType, tmp_path: Path) -> None:
+    config = script.ReproConfig("sac", "FetchReach-v4", total_steps=900, her=True, seed=4, device="cpu")
+    words = script.train_command(config, tmp_path / "x")
+    assert "--her" in words and "--smoke" not in words
+    pairs = dict(zip(words, words[1:], strict=False))
+    assert (pairs["--algo"], pairs["--seed"], pairs["--total-steps"], pairs["--device"]) == ("sac", "4", "900", "cpu")
