@@ -8,6 +8,7 @@ The outcome of an episode depends on its seed and the policy alone, not on how m
 
 from __future__ import annotations
 
+import copy
 import sys
 import time
 from collections.abc import Sequence
@@ -84,9 +85,9 @@ def chosen_seeds(config: EvalConfig) -> list[int]:
     if config.seed is not None and config.seeds is not None:
         raise UserError("give --seeds or --seed, not both.")
     if config.seed is not None:
-        return parse_seeds(str(config.seed), config.n_episodes or 1)
+        return parse_seeds(str(config.seed), config.n_episodes)
     if config.seeds is None:
-        return parse_seeds("0", config.n_episodes or 100)
+        return parse_seeds("0", 100 if config.n_episodes is None else config.n_episodes)
     return parse_seeds(config.seeds, config.n_episodes)
 
 
@@ -109,6 +110,8 @@ def load_anything(config: EvalConfig) -> tuple[Any, dict[str, Any] | None, str |
         path = zip_path(config.ckpt)
         if config.trust_checkpoint and path.exists() and not meta_path(path).exists():
             policy, facts = load_trusted(path, device), None
+            if (policy.observation_space, policy.action_space) != (env.observation_space, env.action_space):
+                raise UserError(f"{path.name} was trained on another task than {config.env}: its spaces differ.")
         else:
             policy, meta = load_policy(path, env, config.env, device)
             facts = {"algo": meta.config["algo"], "her": meta.config.get("her"), "seed": meta.seeds[0],
@@ -116,8 +119,19 @@ def load_anything(config: EvalConfig) -> tuple[Any, dict[str, Any] | None, str |
                      "wall_clock_s": meta.wall_clock_s, "config_hash": meta.config_hash}  # fmt: skip
     finally:
         env.close()
-    shared = policy if config.deterministic else SeededSampling(policy)
-    return (lambda: shared), facts, sha256(path.read_bytes())
+
+    def make_policy() -> Any:
+        # One for each thread: between the two halves of a prediction Stable-Baselines3 keeps the distribution in the
+        # policy itself, and another thread's would take its place.
+        own = copy.deepcopy(policy)
+        return own if config.deterministic else SeededSampling(own)
+
+    return make_policy, facts, sha256(path.read_bytes())
+
+
+def _side_by_side(config: EvalConfig) -> int:
+    """Environments that may run at once: a sampling policy draws from PyTorch's one generator, which threads share."""
+    return config.n_envs if config.deterministic or config.ckpt in BASELINES else 1
 
 
 def report_for(
@@ -127,8 +141,7 @@ def report_for(
     from envs.make import make_env
     from envs.rollout import run_episodes
 
-    # A sampling policy draws from PyTorch's one generator, which threads would share.
-    n_envs = config.n_envs if config.deterministic or config.ckpt in BASELINES else 1
+    n_envs = _side_by_side(config)
     began = time.monotonic()
     make = lambda: make_env(config.env)  # noqa: E731
     traces = run_episodes(make_policy, make, seeds, n_envs, config.deterministic)
@@ -185,12 +198,13 @@ def _record(config: EvalConfig, make_policy: Any, seeds: list[int], path: str) -
 
     backend, reasons = choose_backend()
     if backend is None:
-        why = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
-        print(f"no video: this machine renders with neither EGL nor OSMesa ({why})", file=sys.stderr)
+        why = "".join(f"; {name}: {reason}" for name, reason in reasons.items())
+        print(f"no video: this machine renders with neither EGL nor OSMesa{why}", file=sys.stderr)
         return
     from envs.video import record, write_video
 
-    write_video(path, record(make_policy, config.env, seeds, config.video_size, config.deterministic))
+    n_envs = _side_by_side(config)
+    write_video(path, record(make_policy, config.env, seeds, config.video_size, config.deterministic, n_envs))
     print(f"video of {len(seeds)} episodes -> {path}")
 
 

@@ -48,14 +48,14 @@ class Run:
         self.state = RunState(config_hash=provenance.config_hash(self.settings))
         self.total, self.segment = segment_lengths(self.settings, episode_length(config.env))
         self.device = choose_device(config.device)
-        self.resuming = self._continues_earlier_run(config.overwrite)
-        # Roughly 300 bytes of replay for a transition of the Fetch tasks.
-        replay_bytes = 300 * min(self.total, self.settings.get("buffer_size", 0))
-        check_writable(self.files.checkpoint, need_bytes=replay_bytes)
         with contextlib.closing(make_env(config.env)) as probe:
             self.goals = is_goal_conditioned(probe)
         if config.her and not self.goals:
             raise UserError(f"--her needs a goal-conditioned task; {config.env} has no achieved and desired goal.")
+        # Roughly 300 bytes of replay for a transition of the Fetch tasks.
+        replay_bytes = 300 * min(self.total, self.settings.get("buffer_size", 0))
+        check_writable(self.files.checkpoint, need_bytes=replay_bytes)
+        self.resuming = self._continues_earlier_run(config.overwrite)
         self.env = make_vec_env(config.env, self.settings["n_envs"], self.settings["vec_env"])
         try:
             self.model = build(self.settings, self.env, self.device)
@@ -217,8 +217,7 @@ class Run:
             except (TrainingFailure, ValueError, FloatingPointError) as error:
                 if isinstance(error, UserError):
                     raise
-                if not isinstance(error, TrainingFailure):
-                    guard.keep()
+                guard.keep()
                 reason = (str(error).splitlines() or [type(error).__name__])[0]
                 save(files.meta, self.meta("failed", reason))
                 raise TrainingFailure(f"{reason}. Last good checkpoint: {files.checkpoint}") from error

@@ -183,8 +183,11 @@ def load_policy(checkpoint: Path, env: gym.Env, env_id: str, device: str) -> tup
     return policy, meta
 
 
-def load_trusted(checkpoint: Path, device: str) -> BaseAlgorithm:
-    """A foreign Stable-Baselines3 checkpoint, loaded the stock way: code found in the file runs. For your own files."""
+def load_trusted(checkpoint: Path, device: str) -> BasePolicy:
+    """The policy of a foreign Stable-Baselines3 checkpoint, loaded the stock way: code found in the file runs.
+
+    For your own files alone.
+    """
     data = _read_members(checkpoint, ["data"]).get("data")
     try:
         module = json.loads(data)["policy_class"]["__module__"]
@@ -192,7 +195,7 @@ def load_trusted(checkpoint: Path, device: str) -> BaseAlgorithm:
         raise UserError(f"checkpoint {checkpoint} is no Stable-Baselines3 file.") from None
     algo = next((name for name in ALGORITHMS if f".{name}." in f"{module}."), "ppo")
     try:
-        return ALGORITHMS[algo].load(checkpoint, device=device)
+        return ALGORITHMS[algo].load(checkpoint, device=device).policy
     except Exception as error:  # whatever a foreign file raises ends in one line
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"checkpoint {checkpoint} could not be loaded as {algo}: {reason}") from error

@@ -64,6 +64,25 @@ def save_since(path: Path, buffer: Buffer, before: int) -> dict[str, Any] | None
     return {"name": path.name, "rows": rows, "sha256": sha256(data)}
 
 
+def _size(buffer: Buffer) -> int:
+    return buffer.episodes if isinstance(buffer, EpisodeReplay) else buffer.buffer_size
+
+
+def _first_needed(buffer: Buffer, entries: list[dict[str, Any]]) -> int:
+    """Index of the oldest entry that the ring still holds a part of."""
+    first, newer = len(entries), 0
+    while first > 0 and newer < _size(buffer):
+        first -= 1
+        newer += entries[first]["rows"]
+    return first
+
+
+def prune(folder: Path, buffer: Buffer, entries: list[dict[str, Any]]) -> None:
+    """Delete the files that no continued run will read, so that a long run takes no more disk than its ring."""
+    for entry in entries[: _first_needed(buffer, entries)]:
+        (folder / entry["name"]).unlink(missing_ok=True)
+
+
 def restore(folder: Path, buffer: Buffer, entries: list[dict[str, Any]]) -> None:
     """Fill an empty `buffer` from the files that `entries` name, oldest first. Raises `UserError` on a damaged file."""
     for entry in entries:
@@ -73,12 +92,8 @@ def restore(folder: Path, buffer: Buffer, entries: list[dict[str, Any]]) -> None
             raise UserError(
                 f"the checkpoint beside {folder} names no replay files of ours; start anew with --overwrite."
             )
-    # Files from before the last whole turn of the ring were overwritten in memory; skip them, but keep the position.
-    size = buffer.episodes if isinstance(buffer, EpisodeReplay) else buffer.buffer_size
-    first, newer = len(entries), 0
-    while first > 0 and newer < size:
-        first -= 1
-        newer += entries[first]["rows"]
+    first, size = _first_needed(buffer, entries), _size(buffer)
+    # Older files were overwritten in memory: they are skipped, but the position in the ring is kept.
     skipped = sum(entry["rows"] for entry in entries[:first])
     if isinstance(buffer, EpisodeReplay):
         buffer.added = skipped

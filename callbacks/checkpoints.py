@@ -97,6 +97,9 @@ def save(files: RunFiles, model: BaseAlgorithm, state: RunState, position_before
     state.episode_infos = [{key: float(info[key]) for key in ("r", "l", "t")} for info in model.ep_info_buffer or ()]
     state.episode_successes = [float(s) for s in model.ep_success_buffer or ()]
     write_atomically(files.checkpoint, pack(model, asdict(state)))
+    if buffer is not None:
+        # Only now: until the rename the last checkpoint may still need them.
+        replay_log.prune(files.replay, buffer, state.replay)
 
 
 def load_state(files: RunFiles) -> RunState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 from stable_baselines3.common.policies import BasePolicy
@@ -22,7 +23,8 @@ def evaluate(
     """The deterministic policy over `n_episodes` episodes, always the same ones. `check` may raise to stop early."""
     episodes = []
     seeds = range(FIRST_SEED, FIRST_SEED + n_episodes)
-    for trace in run_episodes(lambda: policy, lambda: make_env(env_id), seeds):
+    # A copy for each thread: while it predicts, a Stable-Baselines3 policy keeps its distribution in itself.
+    for trace in run_episodes(lambda: copy.deepcopy(policy), lambda: make_env(env_id), seeds, n_envs=2):
         episodes.append(episode_metrics(trace))
         check()
     return Evaluation(

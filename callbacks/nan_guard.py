@@ -32,11 +32,13 @@ class NanGuard(BaseCallback):
     def __init__(self, dump: Path):
         super().__init__()
         self.dump = dump
+        self.kept = False
 
     def keep(self, **arrays: Any) -> None:
         """Write the dump: `arrays`, the losses, and what was last observed; nothing before training has begun."""
-        if not hasattr(self, "model"):
+        if self.kept or not hasattr(self, "model"):
             return
+        self.kept = True
         losses = {name.replace("/", "."): value for name, value in self._losses().items()}
         last = {f"last.{key}": value for key, value in _parts(self.model._last_obs).items()}
         stream = io.BytesIO()

@@ -55,6 +55,6 @@ class Progress(BaseCallback):
 
     def close(self) -> None:
         """Leave the bar as it stands and go to a new line."""
-        if self.terminal and self.model is not None:
+        if self.terminal and hasattr(self, "model"):
             self.bar.update(self.num_timesteps - self.bar.n)
         self.bar.close()

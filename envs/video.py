@@ -41,7 +41,12 @@ def grid(cells: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def record(
-    make_policy: Callable[[], Policy], env_id: str, seeds: Sequence[int], size: int = 240, deterministic: bool = True
+    make_policy: Callable[[], Policy],
+    env_id: str,
+    seeds: Sequence[int],
+    size: int = 240,
+    deterministic: bool = True,
+    n_envs: int = 2,
 ) -> list[np.ndarray]:
     """Frames (H, W, 3) of a grid of the episodes with these seeds, `size` pixels a cell. Needs a rendering backend."""
     strips: list[list[np.ndarray]] = [[] for _ in seeds]
@@ -53,7 +58,7 @@ def record(
     def make() -> gym.Env:
         return make_env(env_id, render_mode="rgb_array", width=size, height=size)
 
-    traces = list(run_episodes(make_policy, make, seeds, n_envs=2, deterministic=deterministic, on_step=keep))
+    traces = list(run_episodes(make_policy, make, seeds, n_envs, deterministic, on_step=keep))
     for strip, trace in zip(strips, traces, strict=True):
         if not trace.successes[-1]:
             strip[-1] = mark(strip[-1], RED, "")

@@ -1,9 +1,9 @@
-"""Runs train.py and eval.py in forked children, so that a test can have hundreds of processes at a few milliseconds each.
+"""Runs train.py and eval.py in forked children: processes of their own, without the seconds of an import.
 
     python tests/contract/server.py        (a JSON object a line on stdin: argv, program, cwd, environment, setup)
 
-This process imports everything once and then only forks; each child is a process of its own with its own exit status,
-signals, limits and standard streams, exactly what a shell would have started. `setup` is Python that the child runs
+This process imports everything once and then only forks; each child has its own exit status, signals, limits and
+standard streams, as if a shell had started it. `setup` is Python that the child runs
 first, with the functions of this file at hand: how a test arranges a kill in the middle of a write.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
+import itertools
 import json
 import os
 import resource
@@ -30,12 +31,11 @@ def at_step(number: int, action: Callable[[], None]) -> None:
     """Call `action` before the `number`-th step of any environment of this process."""
     from wrappers.recording import RecordAppliedAction
 
-    step, count = RecordAppliedAction.step, 0
+    # Environments may step in threads; `next` on a counter is one operation for all of them.
+    step, count = RecordAppliedAction.step, itertools.count(1)
 
     def counted(self: RecordAppliedAction, chosen: object) -> object:
-        nonlocal count
-        count += 1
-        if count == number:
+        if next(count) == number:
             action()
         return step(self, chosen)
 
@@ -71,14 +71,12 @@ def at_file_operation(folder: str, number: int, log: str | None = None) -> None:
         return isinstance(path, str | bytes | os.PathLike) and os.path.abspath(os.fsdecode(path)).startswith(root)
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
+        changes = event in ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "shutil.rmtree")
         if event == "open":
-            path, _, flags = arguments
-            if isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR) and inside(path):
-                happened("open", path)
-        elif event in ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "shutil.rmtree"):
-            # Inside of rmtree, paths are relative to a descriptor.
-            if inside(arguments[0]) or (len(arguments) > 1 and arguments[-1] not in (-1, None)):
-                happened(event, arguments[0])
+            flags = arguments[2]
+            changes = isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR))
+        if changes and inside(arguments[0]):
+            happened(event, arguments[0])
 
     fsync = os.fsync
 
@@ -124,8 +122,11 @@ def child(job: dict[str, object]) -> None:
     except BaseException:
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        # A test may have left no room even for what was printed.
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
         os._exit(code or 0)
 
 
@@ -144,8 +145,8 @@ def main() -> None:
 
     import eval
     import train
-    from analysis import provenance
     from agents import build
+    from analysis import provenance
     from callbacks import checkpoints, evaluation, metric_log, nan_guard, progress, stop  # noqa: F401
     from envs import make, rollout, vector, video  # noqa: F401
     from tests.contract import tiny

@@ -1,0 +1,62 @@
+"""Progress: a bar on a terminal, a line now and then elsewhere, and no exception in either."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from typing import Any
+
+import pytest
+
+from callbacks.progress import Progress
+
+
+class Terminal(io.StringIO):
+    """What tqdm takes for a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_lines_where_there_is_no_terminal(learn: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress(80, interval=0.0)
+    learn(progress)
+    progress.close()
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 40
+    assert re.fullmatch(r"80/80 steps, \d+ steps/s, 0 s left, training success \d+% of last \d+", lines[-1])
+    assert "no episode yet" in lines[0]
+
+
+def test_silence_within_the_interval(learn: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress(80, interval=1000.0)
+    learn(progress)
+    progress.close()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_bar_on_a_terminal(learn: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    progress = Progress(80)
+    progress.last = 0.0
+    learn(progress)
+    progress.say("  20 steps: evaluation")
+    progress.close()
+    assert "80/80 steps" in screen.getvalue() and "100%" in screen.getvalue()
+    assert "evaluation\n" in screen.getvalue()
+
+
+def test_a_continued_run_counts_from_where_it_was(learn: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    progress = Progress(100, done=60)
+    assert "60/100" in screen.getvalue()
+    progress.close()
+
+
+def test_closed_before_the_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Ctrl-C while everything is being set up.
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    Progress(80).close()

@@ -1,0 +1,116 @@
+"""`train.py` as a library, and what it prints."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from analysis.errors import UserError
+from analysis.logs import evaluations, read_log
+from analysis.reports import TrainMeta, load, schema_text
+from configs.recipes import resolve
+from configs.train_config import TrainConfig
+from envs.make import register
+from tests.contract import tiny
+from train import describe, evaluation_command, main, run
+
+SMALL = {
+    "algo": "sac", "env": "TinyReach-v0", "her": True, "backend": "sb3", "out": "a", "total_steps": 60, "n_envs": 2,
+    "checkpoint_every": 20, "eval_every": 40, "eval_episodes": 2, "learning_starts": 20, "gradient_steps": 1,
+    "buffer_size": 500, "batch_size": 10, "net_arch": (8,), "device": "cpu",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Runs write where they are told from the folder they are started in."""
+    register()
+    tiny.register()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_run_from_a_script(place: Path) -> None:
+    meta = run(TrainConfig(**SMALL, track="tb"))
+    assert load("a.meta.json", TrainMeta) == meta
+    assert (meta.status, meta.steps, meta.total_steps, meta.resumed) == ("finished", 60, 60, 0)
+    assert meta.updates == 20 and meta.steps_per_second > 0 and meta.updates_per_second > 0
+    assert len(meta.weights_sha256) == 64
+    assert meta.seeds == [0] and meta.n_envs == 2 and meta.device == "cpu" and meta.env_id == "TinyReach-v0"
+    # At every multiple of eval_every and at the end.
+    assert [e.steps for e in meta.evaluations] == [40, 60]
+    assert all(e.success.n == 2 for e in meta.evaluations)
+    assert evaluations(read_log("a.metrics.jsonl")) == meta.evaluations
+    logs = [p for p in (place / "runs").rglob("*") if "tfevents" in p.name]
+    assert len(logs) == 1 and logs[0].stat().st_size > 100
+    assert sorted(p.name for p in place.iterdir()) == ["a.meta.json", "a.metrics.jsonl", "a.zip", "runs"]
+
+
+def test_the_metadata_fits_its_schema(place: Path, root: Path) -> None:
+    run(TrainConfig(**SMALL, track="none"))
+    schema = json.loads(schema_text("train"))
+    found = json.loads((place / "a.meta.json").read_text())
+    assert set(found) == set(schema["properties"])
+    assert (root / "analysis/schemas/train.schema.json").read_text() == schema_text("train")
+    for key in ("torch", "stable-baselines3", "numpy", "mujoco", "gymnasium", "gymnasium-robotics", "python"):
+        assert found["versions"][key]
+    assert found["config"]["gamma"] == 0.99 and found["sources"]["gamma"] == "default"
+    assert found["sources"]["n_envs"] == "flag"
+
+
+def test_without_evaluations(place: Path) -> None:
+    meta = run(TrainConfig(**SMALL | {"eval_every": 0}, track="none"))
+    assert meta.evaluations == [] and meta.evaluation_protocol is None
+
+
+def test_in_a_thread(place: Path) -> None:
+    # A notebook or a sweep may do this; signals belong to the main thread and stay there.
+    found = []
+    thread = threading.Thread(target=lambda: found.append(run(TrainConfig(**SMALL, track="none")).status))
+    thread.start()
+    thread.join()
+    assert found == ["finished"]
+
+
+def test_a_mistake_is_raised_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UserError, match="Did you mean TinyReach-v0"):
+        run(TrainConfig(**SMALL | {"env": "TinyReech-v0"}))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_task_without_goals_trains_without_evaluations(place: Path) -> None:
+    known = SMALL | {"env": "TinyFlat-v0", "her": False}
+    assert run(TrainConfig(**known, track="none")).evaluations == []
+
+
+def test_what_is_printed(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = [
+        f"--{k.replace('_', '-')}={v}" for k, v in SMALL.items() if k not in ("her", "net_arch", "eval_episodes")
+    ]  # fmt: skip
+    assert main([*argv, "--her", "--track", "none"]) == 0
+    out = capsys.readouterr().out
+    for words in ("SAC + HER on TinyReach-v0, seed 0, to a.zip", "flags: ", "defaults: ", "finished: 60 steps"):
+        assert words in out
+    # The last thing is what to do next, and it works as printed.
+    assert evaluation_command("a", "TinyReach-v0") in out
+    from eval import main as evaluate
+
+    assert evaluate(evaluation_command("a", "TinyReach-v0").split()[2:]) == 0
+    assert json.loads((place / "results" / "a_eval.json").read_text())["aggregate"]["success"]["n"] == 100
+
+
+def test_the_next_command_survives_a_strange_name() -> None:
+    import shlex
+
+    words = shlex.split(evaluation_command("my runs/it's", "FetchReach-v4"))
+    assert "my runs/it's.zip" in words and "results/it's_eval.json" in words
+
+
+def test_settings_are_shown_by_their_source() -> None:
+    text = describe(resolve(TrainConfig(**SMALL), tiny.LENGTH))
+    lines = {line.strip().split(":")[0]: line for line in text.splitlines()}
+    assert "n_envs=2" in lines["flags"] and "gamma=" in lines["defaults"]
+    assert "gamma=" not in lines["flags"]
