@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 
 from stable_baselines3.common.policies import BasePolicy
@@ -23,8 +22,9 @@ def evaluate(
     """The deterministic policy over `n_episodes` episodes, always the same ones. `check` may raise to stop early."""
     episodes = []
     seeds = range(FIRST_SEED, FIRST_SEED + n_episodes)
-    # A copy for each thread: while it predicts, a Stable-Baselines3 policy keeps its distribution in itself.
-    for trace in run_episodes(lambda: copy.deepcopy(policy), lambda: make_env(env_id), seeds, n_envs=2):
+    # One environment: while it predicts, a Stable-Baselines3 policy keeps its distribution in itself, and one that has
+    # just been trained cannot be copied for each thread.
+    for trace in run_episodes(lambda: policy, lambda: make_env(env_id), seeds):
         episodes.append(episode_metrics(trace))
         check()
     return Evaluation(
