@@ -13,21 +13,23 @@ from PIL import Image, ImageDraw
 
 from analysis.errors import UserError
 from analysis.files import write_atomically
-from envs.make import make_env
+from envs.make import FETCH_IDS, make_env
 from envs.rollout import Policy, run_episodes
 
 GREY, GREEN, RED = (120, 120, 120), (30, 160, 60), (200, 40, 40)
 FPS = 25  # the Fetch tasks act 25 times a second
+# Nearer than the tasks' own camera, so that hand, object and target are more than a few pixels of a small cell.
+CAMERA = {"distance": 1.5, "azimuth": 132.0, "elevation": -20.0, "lookat": np.array([1.3, 0.75, 0.5])}
 HOLD = 15  # frames that the last picture stays, so that the marks can be read
 
 
 def mark(frame: np.ndarray, colour: tuple[int, int, int], caption: str) -> np.ndarray:
-    """A copy of `frame` (H, W, 3, uint8) with a coloured border and a caption in its upper left corner."""
+    """A copy of `frame` (H, W, 3, uint8) with a coloured border and a caption in its lower left corner."""
     image = Image.fromarray(frame)
     draw = ImageDraw.Draw(image)
     width = max(3, frame.shape[0] // 40)
     draw.rectangle((0, 0, frame.shape[1] - 1, frame.shape[0] - 1), outline=colour, width=width)
-    draw.text((2 * width, 2 * width), caption, fill=(0, 0, 0))
+    draw.text((2 * width, frame.shape[0] - 2 * width - 12), caption, fill=(0, 0, 0))
     return np.asarray(image)
 
 
@@ -56,7 +58,8 @@ def record(
         strips[index].append(picture)
 
     def make() -> gym.Env:
-        return make_env(env_id, render_mode="rgb_array", width=size, height=size)
+        view = {"default_camera_config": CAMERA} if env_id in FETCH_IDS else {}
+        return make_env(env_id, render_mode="rgb_array", width=size, height=size, **view)
 
     traces = list(run_episodes(make_policy, make, seeds, n_envs, deterministic, on_step=keep))
     for strip, trace in zip(strips, traces, strict=True):
