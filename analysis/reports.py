@@ -178,6 +178,8 @@ class ReproReport(Metadata):
     tolerance_success: float
     tolerance_distance: float
     within_tolerance: bool
+    weights_sha256: list[str | None] = Field(default=[], description="of the two final policies")
+    killed_at_steps: int | None = Field(default=None, description="the second run was killed here and continued")
 
 
 class DataReport(Metadata):

@@ -52,6 +52,8 @@ class ReproConfig:
     """Mean final distances may differ by this much (m)."""
     json_out: str | None = None
     """Report to write."""
+    kill: bool = False
+    """Kill the second run in its middle (SIGKILL) and continue it with the same command."""
     smoke: bool = False
     """Make everything small, the report in a temporary folder: shows that the path works."""
 
@@ -73,6 +75,24 @@ def train_once(config: ReproConfig, out: Path) -> TrainMeta:
     return load(out.with_name(out.name + ".meta.json"), TrainMeta)
 
 
+def kill_in_the_middle(config: ReproConfig, out: Path) -> int:
+    """Start the run, kill it once half of its steps are in a checkpoint; returns the steps in that checkpoint."""
+    meta = out.with_name(out.name + ".meta.json")
+    process = subprocess.Popen(train_command(config, out), stdout=subprocess.DEVNULL)
+    try:
+        while process.poll() is None:
+            if meta.exists() and 2 * (state := load(meta, TrainMeta)).steps >= state.total_steps:
+                break
+            time.sleep(0.01)
+    finally:
+        process.kill()
+        process.wait()
+    state = load(meta, TrainMeta)
+    if state.status != "running":
+        raise TrainingFailure(f"the run ended ({state.status}) before it could be killed; take more steps.")
+    return state.steps
+
+
 def evaluate_once(config: ReproConfig, out: Path) -> EvalReport:
     """Its final checkpoint over the held-out episodes."""
     from eval import EvalConfig, evaluate
@@ -82,8 +102,9 @@ def evaluate_once(config: ReproConfig, out: Path) -> EvalReport:
 
 
 def compared(
-    config: ReproConfig, metas: Sequence[TrainMeta], evaluations: Sequence[EvalReport], seconds: float
-) -> ReproReport:
+    config: ReproConfig, metas: Sequence[TrainMeta], evaluations: Sequence[EvalReport], seconds: float,
+    killed_at: int | None = None,
+) -> ReproReport:  # fmt: skip
     """Both runs in one report. Raises `TrainingFailure` where a rate is not defined."""
     rates = [report.aggregate.success for report in evaluations]
     distances = [report.aggregate.final_distance.mean for report in evaluations]
@@ -106,7 +127,7 @@ def compared(
         ),
         weights_equal=len(hashes) == 1 and None not in hashes, success=rates, mean_final_distance=distances,
         tolerance_success=config.tolerance_success, tolerance_distance=config.tolerance_distance,
-        within_tolerance=close,
+        within_tolerance=close, weights_sha256=[meta.weights_sha256 for meta in metas], killed_at_steps=killed_at,
     )  # fmt: skip
 
 
@@ -149,13 +170,16 @@ def check(config: ReproConfig) -> int:
         json_out = str(Path(tempfile.mkdtemp(prefix="repro-")) / Path(json_out).name)
     if json_out:
         check_writable(json_out)
-    began, metas, evaluations = time.monotonic(), [], []
+    began, metas, evaluations, killed_at = time.monotonic(), [], [], None
     with tempfile.TemporaryDirectory(prefix="repro-") as folder:
         for name in ("first", "second"):
             print(f"{name} run", flush=True)
+            if config.kill and name == "second":
+                killed_at = kill_in_the_middle(config, Path(folder) / name)
+                print(f"killed with {killed_at:,} steps in its checkpoint; continuing", flush=True)
             metas.append(train_once(config, Path(folder) / name))
             evaluations.append(evaluate_once(config, Path(folder) / name))
-    report = compared(config, metas, evaluations, time.monotonic() - began)
+    report = compared(config, metas, evaluations, time.monotonic() - began, killed_at)
     if json_out:
         save(json_out, report)
     status, meaning = verdict(report)

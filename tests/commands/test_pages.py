@@ -88,6 +88,10 @@ def test_the_pages_hold_commands() -> None:
 
 def test_pages_are_filled() -> None:
     """Numbers come from results/, code from the labs."""
+    words = ["git", "diff", "--quiet", "HEAD", "--", "results"]
+    if subprocess.run(words, cwd=ROOT, capture_output=True).returncode == 1:
+        # A reader who ran a chapter has numbers of their own machine there now, and did nothing wrong.
+        pytest.skip("results/ differs from the commit; `python -m analysis.docs` fills the pages from it")
     assert docs.main(["--check"]) == 0
 
 

@@ -117,3 +117,13 @@ def test_both_runs_get_every_flag(script: ModuleType, tmp_path: Path) -> None:
     assert "--her" in words and "--smoke" not in words
     pairs = dict(zip(words, words[1:], strict=False))
     assert (pairs["--algo"], pairs["--seed"], pairs["--total-steps"], pairs["--device"]) == ("sac", "4", "900", "cpu")
+
+
+def test_a_killed_run_ends_with_the_same_weights(script: ModuleType, tmp_path: Path) -> None:
+    """Small, but long enough to be killed: the recipe's own Reach, with a checkpoint each 400 steps."""
+    out = tmp_path / "report.json"
+    arguments = ["--algo", "sac", "--her", "--env", "FetchReach-v4", "--total-steps", "2000", "--n-eval-episodes", "2"]
+    assert script.main([*arguments, "--kill", "--json-out", str(out)]) == 0
+    report = load(out, ReproReport)
+    assert report.weights_equal and report.weights_sha256[0] == report.weights_sha256[1]
+    assert 1000 <= report.killed_at_steps < 2000
