@@ -49,6 +49,8 @@ def show(value: Any, form: str) -> str:
     `rate`: a rate with its n and interval; `percent`; `minutes` and `seconds` from seconds; `hardware`: the machine in
     words; `text`; anything else is a Python format such as `.3f` or `,d`.
     """
+    if value is None:
+        return "not measured"
     if form == "rate":
         return format_rate(Rate.model_validate(value))
     if form == "percent":
