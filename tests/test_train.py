@@ -86,7 +86,10 @@ def test_a_task_without_goals_trains_without_evaluations(place: Path) -> None:
     assert run(TrainConfig(**known, track="none")).evaluations == []
 
 
-def test_what_is_printed(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_printed(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ROBOTICS_RL_DEV", raising=False)
     argv = [
         f"--{k.replace('_', '-')}={v}" for k, v in SMALL.items() if k not in ("her", "net_arch", "eval_episodes")
     ]  # fmt: skip
@@ -100,6 +103,11 @@ def test_what_is_printed(place: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
     assert evaluate(evaluation_command("a", "TinyReach-v0").split()[2:]) == 0
     assert json.loads((place / "results" / "a_eval.json").read_text())["aggregate"]["success"]["n"] == 100
+
+
+def test_outside_of_the_environment_the_next_command_enters_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROBOTICS_RL_DEV", "1")
+    assert evaluation_command("a", "FetchReach-v4").startswith("bash docker/dev.sh python eval.py --ckpt a.zip ")
 
 
 def test_the_next_command_survives_a_strange_name() -> None:

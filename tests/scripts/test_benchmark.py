@@ -1,0 +1,35 @@
+"""The benchmark: everybody is timed in turn, and the first round does not count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+
+import pytest
+
+
+@pytest.fixture
+def script(load_script: Callable[[str], ModuleType]) -> ModuleType:
+    return load_script("benchmark")
+
+
+def test_in_turn_takes_the_median_after_a_first_round(script: ModuleType) -> None:
+    calls: list[str] = []
+
+    def contestant(name: str, speeds: list[float]) -> Callable[[], float]:
+        def run() -> float:
+            calls.append(name)
+            return speeds.pop(0)
+
+        return run
+
+    speeds = script.in_turn({"a": contestant("a", [1000.0, 3.0, 1.0, 2.0]), "b": contestant("b", [0.0, 5, 5, 9])}, 3)
+    assert speeds == {"a": 2.0, "b": 5.0}
+    assert calls == ["a", "b"] * 4
+
+
+def test_simulation_times_all_contestants_for_real(script: ModuleType) -> None:
+    config = script.BenchmarkConfig(env="FetchReach-v4", rounds=1)
+    speeds = script.simulation(config, 100)
+    assert len(speeds) == 5 and all(speed > 10 for speed in speeds.values())
+    assert speeds["ours, threads"] < 1.5 * speeds["physics alone (limit)"]
