@@ -113,3 +113,9 @@ def make_env(
     for wrap in wrappers:
         env = wrap(env)
     return env
+
+
+def make_upstream(env_id: str) -> gym.Env:
+    """The same task as gymnasium-robotics makes it, to compare with. Raises `UserError` on an unknown id."""
+    check_env_id(env_id)
+    return gym.make(env_id, disable_env_checker=True)

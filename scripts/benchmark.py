@@ -9,6 +9,7 @@ the medians over the rounds. The last line printed is one JSON object with the r
 
 from __future__ import annotations
 
+import functools
 import json
 import statistics
 import sys
@@ -39,23 +40,6 @@ class BenchmarkConfig:
     """Report to write."""
 
 
-def upstream(env_id: str) -> Callable[[], Any]:
-    """A maker of gymnasium-robotics' own environment, as a SubprocVecEnv needs it: picklable."""
-    import functools
-
-    return functools.partial(_make_upstream, env_id)
-
-
-def _make_upstream(env_id: str) -> Any:
-    import gymnasium as gym
-    from stable_baselines3.common.monitor import Monitor
-
-    from envs.make import register
-
-    register()
-    return Monitor(gym.make(env_id, disable_env_checker=True))
-
-
 def in_turn(contestants: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:
     """Median speed of each; a contestant returns its speed once, per second. One round first does not count."""
     speeds: dict[str, list[float]] = {name: [] for name in contestants}
@@ -73,9 +57,10 @@ def simulation(config: BenchmarkConfig, steps: int) -> dict[str, float]:
     import numpy as np
     from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv
 
+    from envs.make import make_upstream
     from envs.vector import make_vec_env
 
-    make = upstream(config.env)
+    make = functools.partial(make_upstream, config.env)
     vectors = {
         "upstream, one environment": DummyVecEnv([make]),
         "DummyVecEnv": DummyVecEnv([make] * N_ENVS),
