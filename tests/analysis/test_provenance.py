@@ -26,12 +26,12 @@ ABSOLUTE = re.compile(r"(?:^|[\s=,:'\"\[])/\w")
     [
         (["train.py", "--seed", "0"], "python train.py --seed 0"),
         ([f"{ROOT}/train.py", "--out", f"{ROOT}/checkpoints/a"], "python train.py --out checkpoints/a"),
-        (["eval.py", "--ckpt", "/home/someone/a.zip"], "python eval.py --ckpt a.zip"),
-        (["eval.py", "--ckpt=/home/someone/a.zip"], "python eval.py --ckpt=a.zip"),
+        (["eval.py", "--ckpt", "/srv/someone/a.zip"], "python eval.py --ckpt a.zip"),
+        (["eval.py", "--ckpt=/srv/someone/a.zip"], "python eval.py --ckpt=a.zip"),
         (["eval.py", f"--json-out={ROOT}/results/a.json"], "python eval.py --json-out=results/a.json"),
-        (["x.py", f"/home/a/b.json,{ROOT}/results/c.json,d.json"], "python x.py b.json,results/c.json,d.json"),
+        (["x.py", f"/srv/a/b.json,{ROOT}/results/c.json,d.json"], "python x.py b.json,results/c.json,d.json"),
         (["x.py", "--note", "two words", "--seeds", "0-4,10"], "python x.py --note 'two words' --seeds 0-4,10"),
-        (["x.py", "--out", "/home/some one/my file.json"], "python x.py --out 'my file.json'"),
+        (["x.py", "--out", "/srv/some one/my file.json"], "python x.py --out 'my file.json'"),
     ],
 )
 def test_command_names_no_place_on_this_machine(
@@ -69,7 +69,7 @@ def test_no_committed_report_tells_a_place_on_a_machine() -> None:
 
 
 def test_the_pattern_of_these_tests_sees_an_absolute_path() -> None:
-    for text in ("/home/a", "python /home/a/train.py", "python x.py --out=/tmp/a", "python x.py '/home/a b'"):
+    for text in ("/srv/a", "python /srv/a/train.py", "python x.py --out=/tmp/a", "python x.py '/srv/a b'"):
         assert ABSOLUTE.search(text)
     assert not ABSOLUTE.search("python scripts/x.py --out results/a.json --env FetchReach-v4")
 
