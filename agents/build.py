@@ -33,7 +33,8 @@ PASSED_ON = {
 }  # fmt: skip
 
 # What only our learner reads.
-FAST = ("random_actions", "moved_share", "clip_targets", "normalise", "relative_goal")
+FAST = ("random_actions", "moved_share", "clip_targets", "normalise", "relative_goal", "random_length",
+        "noise_colour", "random_until", "mirror", "match_goals")  # fmt: skip
 
 
 def policy_name(space: gym.Space) -> str:

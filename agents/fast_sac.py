@@ -6,6 +6,7 @@ networks, with the input map folded into their first layers, so that `SAC.load` 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from stable_baselines3 import SAC
 from stable_baselines3.common.buffers import DictReplayBuffer
 from stable_baselines3.common.vec_env import VecEnv
 
+from agents.exploration import Explorer
 from agents.input_map import InputMap
 from agents.replay import EpisodeReplay
 from agents.sac_update import SacUpdate
@@ -23,7 +25,8 @@ class FastSAC(SAC):
     """`SAC` for goal-conditioned tasks with episodes of at most `length` steps.
 
     `fast`: the settings that stock SAC does not have: `her_ratio`, `her_goal_selection_strategy`, `moved_share`,
-    `random_actions`, `clip_targets`, `normalise`, `relative_goal`.
+    `random_actions`, `clip_targets`, `normalise`, `relative_goal`,
+    `random_length`, `random_until`, `noise_colour`, `mirror`, `match_goals`.
     """
 
     def __init__(self, policy: str, env: VecEnv, length: int, fast: dict[str, Any], **arguments: Any):
@@ -36,6 +39,8 @@ class FastSAC(SAC):
         self.replay_buffer = EpisodeReplay(
             capacity, length, space, size, self.n_envs, _reward_of(env), fast["her_goal_selection_strategy"],
             fast["her_ratio"], fast["moved_share"],
+            reflection=env.env_method("reflection", indices=[0])[0] if fast["mirror"] else None,
+            match_goals=fast["match_goals"],
         )  # fmt: skip
         self.input_map = InputMap(
             self.replay_buffer.size, self.replay_buffer.goal, fast["normalise"], fast["relative_goal"], str(self.device)
@@ -47,11 +52,12 @@ class FastSAC(SAC):
         )  # fmt: skip
         self.generator = np.random.default_rng(0)
         self.seen: list[np.ndarray] = []
+        self.explorer = Explorer(self.n_envs, length, size, fast["random_length"], fast["noise_colour"])
         self.publish()
 
     def _excluded_save_params(self) -> list[str]:
         # What stock SAC does not know: kept apart by `agents/checkpoint.py`, as plain tensors.
-        own = ["length", "fast", "input_map", "learner", "generator", "seen"]
+        own = ["length", "fast", "input_map", "learner", "generator", "seen", "explorer"]
         return [*super()._excluded_save_params(), *own]
 
     def set_random_seed(self, seed: int | None = None) -> None:
@@ -64,6 +70,7 @@ class FastSAC(SAC):
         # Every segment begins with a reset.
         if self._last_obs is None:
             self.replay_buffer.drop_open()
+            self.explorer.begin()
         try:
             return super().learn(*arguments, **options)
         finally:
@@ -76,17 +83,20 @@ class FastSAC(SAC):
     def _sample_action(
         self, learning_starts: int, action_noise: Any = None, n_envs: int = 1
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Uniform actions in the warm-up; then the policy's, of which a share is replaced by uniform ones."""
-        shape = (n_envs, *self.action_space.shape)
-        uniform = self.generator.uniform(-1.0, 1.0, shape).astype(np.float32)
-        if self.num_timesteps < learning_starts:
-            scaled = uniform
-        else:
+        """Random actions in the warm-up; then the policy's, of which a share is replaced by random ones."""
+        noise, scaled, random_now = self.explorer.draw(self.generator, self._random_share())
+        if self.num_timesteps >= learning_starts:
             phi = self._features(self.replay_buffer.flat(self._last_obs))
-            scaled = self.learner.act(phi, torch.randn(shape, device=self.device)).cpu().numpy()
-            explore = self.generator.random(n_envs) < self.fast["random_actions"]
-            scaled[explore] = uniform[explore]
+            chosen = self.learner.act(phi, torch.from_numpy(noise).to(self.device)).cpu().numpy()
+            scaled = np.where(random_now[:, None], scaled, chosen)
         return self.policy.unscale_action(scaled), scaled
+
+    def _random_share(self) -> float:
+        """Share of random actions now: falls from all of them to `random_actions` between warm-up and `random_until`."""
+        last, first, until = self.fast["random_actions"], self.learning_starts, self.fast["random_until"]
+        if self.num_timesteps >= until:
+            return last
+        return 1.0 - (1.0 - last) * max(0, self.num_timesteps - first) / (until - first) if until > first else last
 
     def _store_transition(
         self, replay_buffer: Any, buffer_action: np.ndarray, new_obs: Any, reward: np.ndarray, dones: np.ndarray,
@@ -101,6 +111,7 @@ class FastSAC(SAC):
             next_x[i] = buffer.flat({key: value[None] for key, value in last.items()})[0]
             terminated[i] = not infos[i].get("TimeLimit.truncated", False)
         buffer.add(x, next_x, buffer_action, reward, dones, terminated)
+        self.explorer.ended(dones)
         self.seen.append(x)
         if len(self.seen) >= self.length:
             self._take_in()
@@ -116,16 +127,29 @@ class FastSAC(SAC):
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """`gradient_steps` updates on batches of `batch_size`."""
         losses: dict[str, torch.Tensor] = {}
-        for _ in range(gradient_steps):
-            batch = self.replay_buffer.sample(batch_size, self.generator)
-            tensors = [torch.from_numpy(a).to(self.device) for a in (batch.actions, batch.rewards, batch.terminated)]
-            noise = torch.randn(2 * batch_size, batch.actions.shape[1], device=self.device)
-            losses = self.learner(self._features(batch.x), self._features(batch.next_x), *tensors, noise)
+        for batches in self._batches(gradient_steps, batch_size):
+            for batch in zip(*batches, strict=True):
+                losses = self.learner(*batch)
         self._n_updates += gradient_steps
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         for name, value in losses.items():
             self.logger.record(f"train/{name}", float(value))
+        self.logger.record("replay/moved_lately", self.replay_buffer.moved_lately())
         self.logger.record("train/ent_coef", float(self.learner.log_ent_coef.exp()))
+
+    def _batches(self, count: int, size: int) -> Iterator[list[torch.Tensor]]:
+        """What `count` updates need, drawn for up to 16 of them at once: each tensor is (updates, batch, …)."""
+        for first in range(0, count, 16):
+            n = min(16, count - first)
+            batch = self.replay_buffer.sample(n * size, self.generator)
+
+            def split(rows: torch.Tensor, n: int = n) -> torch.Tensor:
+                # Row b · n + i goes to update i: the relabelled rows come first, and each update gets its share.
+                return rows.reshape(size, n, *rows.shape[1:]).transpose(0, 1).contiguous()
+
+            others = [torch.from_numpy(a).to(self.device) for a in (batch.actions, batch.rewards, batch.terminated)]
+            noise = torch.randn(n, 2 * size, batch.actions.shape[1], device=self.device)
+            yield [split(t) for t in (self._features(batch.x), self._features(batch.next_x), *others)] + [noise]
 
     @torch.no_grad()
     def publish(self) -> None:

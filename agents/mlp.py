@@ -45,7 +45,7 @@ class MlpStack:
         last = len(self.weights) - 1
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             # h ← relu(h W + b)
-            h = torch.baddbmm(bias, h, weight)
+            h = _times_column(h, weight) + bias if weight.shape[2] == 1 else torch.baddbmm(bias, h, weight)
             if layer < last:
                 h.relu_()
             activations.append(h)
@@ -56,20 +56,40 @@ class MlpStack:
         for layer in reversed(range(len(self.weights))):
             below = activations[layer - 1] if layer else x.expand(self.k, *x.shape)
             # dL/dW = hᵀ δ, dL/db = Σ δ
-            torch.bmm(below.transpose(1, 2), delta, out=self.grad_weights[layer])
+            if delta.shape[2] == 1:
+                torch.sum(below * delta, dim=1, out=self.grad_weights[layer][:, :, 0])
+            else:
+                torch.bmm(below.transpose(1, 2), delta, out=self.grad_weights[layer])
             torch.sum(delta, dim=1, keepdim=True, out=self.grad_biases[layer])
             if layer:
                 delta = self._through(layer, delta, below)
 
-    def input_gradient(self, activations: list[Tensor], delta: Tensor, columns: slice) -> Tensor:
-        """dL/d(inputs in `columns`), (B, columns), summed over the K members; weights get no gradient."""
-        for layer in reversed(range(1, len(self.weights))):
-            delta = self._through(layer, delta, activations[layer - 1])
-        return torch.bmm(delta, self.weights[0][:, columns].transpose(1, 2)).sum(0)
+    def input_gradient(self, activations: list[Tensor], which: Tensor, scale: float, columns: slice) -> Tensor:
+        """dL/d(inputs in `columns`), (B, columns), for L = `scale` · Σ_b output of member `which`[b] at row b.
 
-    def _through(self, layer: int, delta: Tensor, below: Tensor) -> Tensor:
+        Weights get no gradient. `which` (B,) holds indices of members; the outputs have width 1.
+        """
+        if which.device.type == "cpu":
+            # Half of the rows belong to each critic: products for these rows alone are half of the arithmetic.
+            result = torch.empty(len(which), len(range(self.sizes[0])[columns]))
+            for k in range(self.k):
+                rows = torch.nonzero(which == k)[:, 0]
+                chosen = [h[k : k + 1].index_select(1, rows) for h in activations[:-1]]
+                result[rows] = self._to_inputs(chosen, torch.full((1, len(rows), 1), scale), columns, slice(k, k + 1))[0]
+            return result
+        # Shapes that do not depend on values, as a CUDA graph needs them.
+        delta = torch.zeros_like(activations[-1]).scatter_(0, which[None, :, None], scale)
+        return self._to_inputs(activations[:-1], delta, columns, slice(None)).sum(0)
+
+    def _to_inputs(self, hidden: list[Tensor], delta: Tensor, columns: slice, members: slice) -> Tensor:
+        for layer in reversed(range(1, len(self.weights))):
+            delta = self._through(layer, delta, hidden[layer - 1], members)
+        return torch.bmm(delta, self.weights[0][members, columns].transpose(1, 2))
+
+    def _through(self, layer: int, delta: Tensor, below: Tensor, members: slice = slice(None)) -> Tensor:
         # δ ← (δ Wᵀ) ⊙ [h > 0]
-        delta = torch.bmm(delta, self.weights[layer].transpose(1, 2))
+        weight = self.weights[layer][members].transpose(1, 2)
+        delta = delta * weight if delta.shape[2] == 1 else torch.bmm(delta, weight)
         return torch.ops.aten.threshold_backward(delta, below, 0)
 
     def read(self, members: Sequence[Sequence[nn.Linear]]) -> None:
@@ -78,6 +98,11 @@ class MlpStack:
             for layer, linear in enumerate(layers):
                 self.weights[layer][k].copy_(linear.weight.detach().T)
                 self.biases[layer][k, 0].copy_(linear.bias.detach())
+
+
+def _times_column(h: Tensor, column: Tensor) -> Tensor:
+    """(K, B, H) times (K, H, 1): as a product and a sum, since matrix products are slow for a single column."""
+    return (h * column.transpose(1, 2)).sum(2, keepdim=True)
 
 
 class FlatAdam:

@@ -8,10 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import gymnasium as gym
 import numpy as np
+
+from agents.goal_matching import GoalMatcher
+
+class Reflection(Protocol):
+    """A symmetry of the task: maps x (B, D) to its mirror image; actions (B, A) are multiplied by `action_sign`."""
+
+    action_sign: np.ndarray
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """x (B, D) in the mirror."""
+        ...
+
 
 RewardFunction = Callable[[np.ndarray, np.ndarray, Any], np.ndarray]
 Strategy = Literal["future", "final", "episode"]
@@ -33,20 +45,26 @@ class EpisodeReplay:
 
     `capacity` is in transitions. `compute_reward` is the task's own, vectorised. `her_ratio` of each batch is
     relabelled, as with `n_sampled_goal` goals: 1 − 1 / (n + 1); 0 switches hindsight off. `moved_share` of each batch
-    is drawn from episodes whose achieved goal moved more than `moved_distance` (m), once there are any.
+    is drawn from episodes whose achieved goal moved more than `moved_distance` (m), once there are any. With
+    `match_goals` they are those among them that came near the task's goals. With a `reflection` of the task, half of
+    each batch is seen in the mirror.
     """
 
     def __init__(
         self, capacity: int, length: int, space: gym.spaces.Dict, action_size: int, n_envs: int,
         compute_reward: RewardFunction, strategy: Strategy = "future", her_ratio: float = 0.8,
-        moved_share: float = 0.0, moved_distance: float = 0.02,
+        moved_share: float = 0.0, moved_distance: float = 0.02, reflection: Reflection | None = None,
+        match_goals: bool = False,
     ):  # fmt: skip
         self.length, self.n_envs, self.compute_reward = length, n_envs, compute_reward
         self.strategy, self.her_ratio = strategy, her_ratio
         self.moved_share, self.moved_distance = moved_share, moved_distance
+        self.reflection = reflection
         self.episodes = max(1, capacity // length)
         goal, size = space["achieved_goal"].shape[0], space["observation"].shape[0]
         self.goal, self.size = goal, 2 * goal + size
+        self.matcher = GoalMatcher(self.episodes, goal) if match_goals else None
+        self.matched_at = -1
 
         def arrays(n: int) -> dict[str, np.ndarray]:
             return {
@@ -99,6 +117,8 @@ class EpisodeReplay:
         achieved = episode["x"][: steps + 1, : self.goal]
         self.lengths[slot] = steps
         self.moved[slot] = np.linalg.norm(achieved - achieved[0], axis=1).max() > self.moved_distance
+        if self.matcher is not None:
+            self.matcher.add(slot, achieved, episode["x"][0, self.goal : 2 * self.goal])
         self.added += 1
 
     def _index(self) -> None:
@@ -111,6 +131,11 @@ class EpisodeReplay:
     def __len__(self) -> int:
         """Transitions that can be sampled."""
         return int(self.all_ends[-1]) if len(self.all_ends) else 0
+
+    def moved_lately(self, episodes: int = 100) -> float:
+        """Share of the newest episodes in which the achieved goal moved; 0 before there are any."""
+        newest = np.arange(max(0, self.added - episodes, self.added - self.episodes), self.added) % self.episodes
+        return float(self.moved[newest].mean()) if len(newest) else 0.0
 
     @staticmethod
     def _draw(
@@ -127,6 +152,7 @@ class EpisodeReplay:
             raise ValueError("no finished episode yet")
         slots, steps = self._draw(generator, n, self.all, self.all_ends)
         if self.moved_share > 0 and len(self.some):
+            self._match(generator)
             # Every transition decides for itself, so that relabelled and original ones get the same share.
             chosen = np.flatnonzero(generator.random(n) < self.moved_share)
             slots[chosen], steps[chosen] = self._draw(generator, len(chosen), self.some, self.some_ends)
@@ -139,7 +165,20 @@ class EpisodeReplay:
             next_x[:relabelled, self.goal : 2 * self.goal] = goals
             # r = R(achieved after the step, new goal)
             rewards[:relabelled] = self.compute_reward(next_x[:relabelled, : self.goal], goals, {})
-        return Batch(x, next_x, self.stored["actions"][slots, steps], rewards, self.stored["terminated"][slots, steps])
+        actions = self.stored["actions"][slots, steps]
+        if self.reflection is not None:
+            rows = np.flatnonzero(generator.random(n) < 0.5)
+            x[rows], next_x[rows] = self.reflection(x[rows]), self.reflection(next_x[rows])
+            actions[rows] *= self.reflection.action_sign
+        return Batch(x, next_x, actions, rewards, self.stored["terminated"][slots, steps])
+
+    def _match(self, generator: np.random.Generator) -> None:
+        """Replace the episodes that moved by those among them that match the task's goals."""
+        if self.matcher is None or self.matched_at == self.added:
+            return
+        self.some = self.matcher.pool(generator, len(self.all), np.flatnonzero(self.moved))
+        self.some_ends = np.cumsum(self.lengths[self.some])
+        self.matched_at = self.added
 
     def _goals(self, generator: np.random.Generator, slots: np.ndarray, steps: np.ndarray) -> np.ndarray:
         """What the same episode achieved after a step that is: later or this one (future), any, or the last."""

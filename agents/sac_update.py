@@ -115,8 +115,7 @@ class SacUpdate:
         activations = self.critic.forward(torch.cat([phi, sampled], 1))
         q, which = activations[-1][:, :, 0].min(0)
         # L = mean (α log π − minᵢ Qᵢ): only the smaller critic passes a gradient on
-        delta = torch.zeros_like(activations[-1]).scatter_(0, which[None, :, None], -1.0 / n)
-        d_action = self.critic.input_gradient(activations, delta, slice(self.features, None))
+        d_action = self.critic.input_gradient(activations, which, -1.0 / n, slice(self.features, None))
         # d log π / da = 2 a / (1 − a²), and da / d(μ + σ ε) = 1 − a²
         d_action += (alpha / n) * 2.0 * sampled / (slope + EPSILON)
         d_mean = d_action * slope

@@ -206,8 +206,10 @@ def check_ranges(values: dict[str, Any]) -> None:
             raise UserError(f"{flag}: must be above 0.")
         if key in ("gamma", "tau", "gae_lambda", "random_actions", "moved_share") and not 0 <= value <= 1:
             raise UserError(f"{flag}: must lie between 0 and 1.")
-        if key in ("eval_every", "learning_starts", "action_noise", "clip_range") and value < 0:
+        if key in ("eval_every", "learning_starts", "action_noise", "clip_range", "noise_colour") and value < 0:
             raise UserError(f"{flag}: must not be negative.")
+        if key == "random_length" and value < 1:
+            raise UserError(f"{flag}: must be at least 1.")
         if key == "gradient_steps" and (value < -1 or value == 0):
             raise UserError(f"{flag}: must be above 0, or -1 for one update a transition.")
         if key == "clip_targets" and value and values["gamma"] == 1:

@@ -77,8 +77,18 @@ class TrainConfig:
     """Weight of the policy's entropy; auto tunes it (sac). Weight of the entropy bonus (ppo)."""
     random_actions: float | None = None
     """Share of exploring actions that are uniform instead of the policy's (fast)."""
+    random_until: int | None = None
+    """Step at which the share of random actions has fallen to its value, from all of them after the warm-up (fast)."""
+    random_length: float | None = None
+    """For how many steps the choice between a random action and the policy's holds, on average (fast)."""
+    noise_colour: float | None = None
+    """Correlation in time of the random actions: power falls as 1/f to this; 0 white, 1 pink (fast)."""
     moved_share: float | None = None
     """Share of each batch from episodes in which the achieved goal moved more than 2 cm (fast)."""
+    match_goals: bool | None = None
+    """Take moved_share from the episodes that came nearest to the goals of the task (fast)."""
+    mirror: bool | None = None
+    """Half of each batch with left and right exchanged; for tasks that say how, as the Fetch tasks do (fast)."""
     clip_targets: bool | None = None
     """Cut the critics' targets to [-1/(1 - gamma), 0]; for rewards between -1 and 0 (fast)."""
     normalise: bool | None = None

@@ -1,0 +1,58 @@
+"""The Fetch tasks in a mirror: what an episode looks like with left and right exchanged.
+
+The table, the goals and the hand are symmetric about the vertical plane y = 0.75 m through the middle of the table; the
+arm behind the hand is nearly so (tests/envs/test_reflection.py measures by how much). So every recorded transition is
+worth two. Source of the idea: Lin et al. 2020, "Invariant Transform Experience Replay" (arXiv:1909.10707).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# y of the plane, in m, world frame.
+PLANE_M = 0.75
+
+
+@dataclass(frozen=True)
+class Reflection:
+    """Flat observations x = (achieved goal, desired goal, observation), (B, D), and actions (B, 4) in the mirror.
+
+    Mirrored x is x[:, order] · sign + offset.
+    """
+
+    order: np.ndarray
+    sign: np.ndarray
+    offset: np.ndarray
+    action_sign: np.ndarray
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """x (B, D) in the mirror, float32."""
+        return x[:, self.order] * self.sign + self.offset
+
+
+def fetch_reflection(has_object: bool) -> Reflection:
+    """For the 10 entries of Reach's observation, or the 25 of the tasks with an object (chapter 01 names each)."""
+    # What a reflection along y does to the components: (x, y, z) of a vector turn into (x, −y, z), those of an angle or
+    # an angular velocity, which are axial, into (−x, y, −z).
+    point, vector, axial, pair = (1, -1, 1), (1, -1, 1), (-1, 1, -1), (1, 1)
+    if has_object:
+        # gripper, object, object relative to gripper, fingers, object's angles, its velocity relative to the gripper's,
+        # its angular velocity, gripper's velocity, fingers' velocity
+        sign = [*point, *point, *vector, *pair, *axial, *vector, *axial, *vector, *pair]
+        points, fingers = (1, 4), (9, 23)
+    else:
+        sign = [*point, *pair, *vector, *pair]
+        points, fingers = (1,), (3, 8)
+    order, offset = np.arange(len(sign)), np.zeros(len(sign))
+    for first in fingers:
+        order[[first, first + 1]] = first + 1, first
+    offset[list(points)] = 2.0 * PLANE_M
+    goal_offset = np.array([0.0, 2.0 * PLANE_M, 0.0])
+    return Reflection(
+        np.concatenate([np.arange(6), order + 6]),
+        np.array([*point, *point, *sign], np.float32),
+        np.concatenate([goal_offset, goal_offset, offset]).astype(np.float32),
+        np.array([1, -1, 1, 1], np.float32),
+    )
