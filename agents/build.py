@@ -71,19 +71,23 @@ def build_sb3(settings: dict[str, Any], env: VecEnv, device: str) -> BaseAlgorit
 def build_fast(settings: dict[str, Any], env: VecEnv, device: str) -> BaseAlgorithm:
     """Our learner. Raises `UserError` on a task without goals or without a time limit."""
     from agents.fast_sac import FastSAC
+    from agents.fast_td3 import FastTD3
 
     spec = env.get_attr("spec", indices=[0])[0]
     keys = getattr(env.observation_space, "spaces", {})
     if "achieved_goal" not in keys or spec is None or not spec.max_episode_steps:
         raise UserError(f"--backend fast needs a goal-conditioned task with a time limit; use --backend sb3 on {spec}.")
-    arguments = {key: settings[key] for key in PASSED_ON["sac"]}
+    arguments = {key: settings[key] for key in PASSED_ON[settings["algo"]]}
+    if settings["algo"] == "td3":
+        arguments["exploration_noise"] = settings["action_noise"]
     her = settings["her"]
     fast = {key: settings[key] for key in FAST} | {
         # n relabelled transitions for each original one
         "her_ratio": 1.0 - 1.0 / (settings["her_n_sampled_goal"] + 1) if her else 0.0,
         "her_goal_selection_strategy": settings["her_goal_selection_strategy"] if her else "future",
     }
-    return FastSAC(
+    cls = {"sac": FastSAC, "td3": FastTD3}[settings["algo"]]
+    return cls(
         policy_name(env.observation_space), env, spec.max_episode_steps, fast, seed=settings["seed"], device=device,
         policy_kwargs={"net_arch": list(settings["net_arch"])}, **arguments,
     )  # fmt: skip
@@ -97,7 +101,7 @@ class Backend:
     algorithms: tuple[str, ...]
 
 
-BACKENDS = {"sb3": Backend(build_sb3, ("ppo", "sac", "td3")), "fast": Backend(build_fast, ("sac",))}
+BACKENDS = {"sb3": Backend(build_sb3, ("ppo", "sac", "td3")), "fast": Backend(build_fast, ("sac", "td3"))}
 
 
 def build(settings: dict[str, Any], env: VecEnv, device: str) -> BaseAlgorithm:

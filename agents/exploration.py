@@ -41,9 +41,7 @@ class Explorer:
     `colour`: of the random actions, see `coloured_noise`; the policy's noise is white.
     """
 
-    def __init__(
-        self, n_envs: int, length: int, size: int, random_length: float = 1.0, colour: float = 0.0
-    ):
+    def __init__(self, n_envs: int, length: int, size: int, random_length: float = 1.0, colour: float = 0.0):
         self.n_envs, self.length, self.size = n_envs, length, size
         self.random_length, self.colour = random_length, colour
         self.begin()
@@ -59,8 +57,11 @@ class Explorer:
         self.steps[dones] = self.length
 
     def draw(self, generator: np.random.Generator, share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """For one step, of which `share` is random: the policy's noise (n, A) standard normal, random actions (n, A) uniform in [−1, 1], both
-        float32, and where to take the random action (n,) bool."""
+        """One step of all environments, of which `share` is random.
+
+        Returns the policy's noise (n, A), standard normal, and random actions (n, A), uniform in [−1, 1], both float32,
+        and where to take the random action, (n,) bool.
+        """
         fresh = np.flatnonzero(self.steps >= self.length)
         if len(fresh):
             self.steps[fresh] = 0

@@ -14,8 +14,8 @@ import numpy as np
 class GoalMatcher:
     """A pool of `size` episodes matched to desired goals, renewed whenever episodes were added.
 
-    Of each episode `points` achieved goals are looked at, spread over its steps; of all candidates, `handful` for each
-    goal.
+    Of each episode `points` achieved goals are looked at, spread over its steps; `handful` candidates, with repetition,
+    compete for each goal.
     """
 
     def __init__(self, episodes: int, goal: int, points: int = 5, size: int = 256, handful: int = 64):
@@ -32,7 +32,7 @@ class GoalMatcher:
     def pool(self, generator: np.random.Generator, stored: int, candidates: np.ndarray) -> np.ndarray:
         """`size` slots out of `candidates`, for goals drawn from the first `stored` slots' desired goals."""
         goals = self.desired[generator.integers(0, stored, self.size)]
-        handful = candidates[generator.integers(0, len(candidates), (self.size, min(self.handful, len(candidates))))]
+        handful = candidates[generator.integers(0, len(candidates), (self.size, self.handful))]
         # (goals, handful, points)
         distances = np.linalg.norm(self.achieved[handful] - goals[:, None, None], axis=3)
         nearest = distances.min(axis=2).argmin(axis=1)

@@ -12,6 +12,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+ALL = slice(None)
+
+
+def fresh_layers(sizes: Sequence[int]) -> list[nn.Linear]:
+    """Linear layers with PyTorch's default initialisation, which Stable-Baselines3 keeps."""
+    return [nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False)]
+
 
 class MlpStack:
     """K perceptrons with ReLU between the layers `sizes` = (inputs, hidden…, outputs).
@@ -38,12 +45,13 @@ class MlpStack:
             at += self.k * b
         return weights, biases
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """Inputs (B, sizes[0]) to the activations of all layers, the last of shape (K, B, sizes[-1])."""
-        h = x.expand(self.k, *x.shape)
+    def forward(self, x: Tensor, members: slice = ALL) -> list[Tensor]:
+        """Inputs (B, sizes[0]) to the activations of all layers of `members`, the last of shape (K, B, sizes[-1])."""
+        h = x.expand(len(range(self.k)[members]), *x.shape)
         activations = []
         last = len(self.weights) - 1
-        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+        for layer, (weights, biases) in enumerate(zip(self.weights, self.biases, strict=True)):
+            weight, bias = weights[members], biases[members]
             # h ← relu(h W + b)
             h = _times_column(h, weight) + bias if weight.shape[2] == 1 else torch.baddbmm(bias, h, weight)
             if layer < last:
@@ -74,19 +82,21 @@ class MlpStack:
             result = torch.empty(len(which), len(range(self.sizes[0])[columns]))
             for k in range(self.k):
                 rows = torch.nonzero(which == k)[:, 0]
-                chosen = [h[k : k + 1].index_select(1, rows) for h in activations[:-1]]
-                result[rows] = self._to_inputs(chosen, torch.full((1, len(rows), 1), scale), columns, slice(k, k + 1))[0]
+                chosen = [h[k : k + 1].index_select(1, rows) for h in activations]
+                delta = torch.full((1, len(rows), 1), scale)
+                result[rows] = self.to_inputs(chosen, delta, columns, slice(k, k + 1))[0]
             return result
         # Shapes that do not depend on values, as a CUDA graph needs them.
         delta = torch.zeros_like(activations[-1]).scatter_(0, which[None, :, None], scale)
-        return self._to_inputs(activations[:-1], delta, columns, slice(None)).sum(0)
+        return self.to_inputs(activations, delta, columns).sum(0)
 
-    def _to_inputs(self, hidden: list[Tensor], delta: Tensor, columns: slice, members: slice) -> Tensor:
+    def to_inputs(self, activations: list[Tensor], delta: Tensor, columns: slice, members: slice = ALL) -> Tensor:
+        """dL/d(inputs in `columns`) of each of `members`, (K, B, columns), given dL/d(output) = `delta` (K, B, 1)."""
         for layer in reversed(range(1, len(self.weights))):
-            delta = self._through(layer, delta, hidden[layer - 1], members)
+            delta = self._through(layer, delta, activations[layer - 1], members)
         return torch.bmm(delta, self.weights[0][members, columns].transpose(1, 2))
 
-    def _through(self, layer: int, delta: Tensor, below: Tensor, members: slice = slice(None)) -> Tensor:
+    def _through(self, layer: int, delta: Tensor, below: Tensor, members: slice = ALL) -> Tensor:
         # δ ← (δ Wᵀ) ⊙ [h > 0]
         weight = self.weights[layer][members].transpose(1, 2)
         delta = delta * weight if delta.shape[2] == 1 else torch.bmm(delta, weight)

@@ -15,6 +15,7 @@ import numpy as np
 
 from agents.goal_matching import GoalMatcher
 
+
 class Reflection(Protocol):
     """A symmetry of the task: maps x (B, D) to its mirror image; actions (B, A) are multiplied by `action_sign`."""
 

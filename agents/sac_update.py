@@ -10,19 +10,14 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from agents.mlp import FlatAdam, MlpStack
+from agents.mlp import FlatAdam, MlpStack, fresh_layers
 
 LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
 HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
 # Stable-Baselines3's guard against log(0) where tanh saturates.
 EPSILON = 1e-6
-
-
-def fresh_layers(sizes: Sequence[int]) -> list[nn.Linear]:
-    """Linear layers with PyTorch's default initialisation, which Stable-Baselines3 keeps."""
-    return [nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False)]
 
 
 class SacUpdate:
@@ -79,7 +74,9 @@ class SacUpdate:
         slope = 1.0 - sampled.square()
         # log π(a|s) = Σ −ε²/2 − log σ − log(2π)/2 − log(1 − a²)
         log_prob = (-0.5 * noise.square() - log_std - HALF_LOG_TWO_PI - torch.log(slope + EPSILON)).sum(1)
-        losses = self._tune_entropy(log_prob[:n]) if self.tuned else {}
+        losses = {"ent_coef": alpha[0]}
+        if self.tuned:
+            losses |= self._tune_entropy(log_prob[:n])
         losses["critic_loss"] = self._improve_critics(
             phi, next_phi, actions, rewards, terminated, sampled[n:], log_prob[n:], alpha
         )

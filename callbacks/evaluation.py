@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from stable_baselines3.common.policies import BasePolicy
 
 from analysis.metrics import episode_metrics, rate
 from analysis.reports import Evaluation
+from callbacks.acting import acting
 from envs.make import make_env
 from envs.rollout import run_episodes
 
@@ -22,9 +24,13 @@ def evaluate(
     """The deterministic policy over `n_episodes` episodes, always the same ones. `check` may raise to stop early."""
     episodes = []
     seeds = range(FIRST_SEED, FIRST_SEED + n_episodes)
-    # One environment: while it predicts, a Stable-Baselines3 policy keeps its distribution in itself, and one that has
-    # just been trained cannot be copied for each thread.
-    for trace in run_episodes(lambda: policy, lambda: make_env(env_id), seeds):
+    # A Stable-Baselines3 policy keeps its last distribution in itself, and one that has just been trained cannot be
+    # copied for each thread. So where it has parts that `acting` does not know, it acts in one environment.
+    shared = acting(policy)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    # To make an environment takes as long as an episode does: a thread is worth it for a few of them.
+    n_envs = min(cores, n_episodes // 4) if shared else 1
+    for trace in run_episodes(lambda: shared or policy, lambda: make_env(env_id), seeds, n_envs):
         episodes.append(episode_metrics(trace))
         check()
     return Evaluation(

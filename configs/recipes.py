@@ -135,8 +135,8 @@ def resolve(config: TrainConfig, episode: int = 50) -> Resolved:
     """Fill every gap of `config`. `episode` is the task's length in steps, for `--smoke`. Raises `UserError`."""
     if config.her and config.algo == "ppo":
         raise UserError("--her needs an off-policy algorithm (sac or td3): relabelled data was not made by the policy.")
-    if config.backend == "fast" and config.algo != "sac":
-        raise UserError(f"--backend fast learns with sac only; {config.algo} runs on --backend sb3.")
+    if config.backend == "fast" and config.algo == "ppo":
+        raise UserError("--backend fast learns with sac and td3; ppo runs on --backend sb3.")
     path = find_recipe(config)
     recipe = load_recipe(path) if path else {"settings": {}}
     backend = config.backend or recipe["settings"].get("backend")

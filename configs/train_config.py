@@ -29,7 +29,7 @@ class TrainConfig:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the networks live; auto takes the GPU where PyTorch sees one."""
     backend: Literal["fast", "sb3"] | None = None
-    """Whose learner: ours (sac), or Stable-Baselines3's own classes with the same hyperparameters."""
+    """Whose learner: ours (sac, td3), or Stable-Baselines3's own classes with the same hyperparameters."""
     track: Literal["tb", "none"] = "tb"
     """TensorBoard logs under runs/, or none; <out>.metrics.jsonl is written either way."""
     config: str | None = None

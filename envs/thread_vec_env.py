@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import gymnasium as gym
@@ -18,6 +17,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
 from analysis.errors import TrainingFailure
+from envs.thread_team import Order, ThreadTeam, wait
 
 
 class EnvironmentFailure(TrainingFailure):
@@ -37,10 +37,9 @@ class ThreadVecEnv(VecEnv):
     def __init__(self, make: Sequence[Callable[[], gym.Env]], threads: int | None = None):
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         count = max(1, min(len(make), threads or cores))
-        # One executor of one thread each: work for an environment always goes to its own thread, in order.
-        self.workers = [ThreadPoolExecutor(1, thread_name_prefix=f"env-thread-{i}") for i in range(count)]
+        self.team = ThreadTeam(count, "env-thread")
         self.closed = False
-        self.pending: list[Future] | None = None
+        self.pending: list[Order] | None = None
         self.envs: list[gym.Env | None] = [None] * len(make)
         try:
             self._on_all(lambda i: self.envs.__setitem__(i, make[i]()))
@@ -59,30 +58,26 @@ class ThreadVecEnv(VecEnv):
         self.infos: list[dict[str, Any]] = [{} for _ in range(n)]
         self.actions: np.ndarray | None = None
 
-    def _submit(self, function: Callable[[int], Any], indices: Iterable[int]) -> list[tuple[list[int], Future]]:
-        """Run `function(i)` for all `indices`, each in its environment's thread; one task a thread."""
-        groups: dict[int, list[int]] = {}
-        for index in indices:
-            groups.setdefault(index % len(self.workers), []).append(index)
-
-        def task(group: list[int]) -> list[Any]:
-            results = []
-            for index in group:
-                try:
-                    results.append(function(index))
-                except Exception as error:
-                    raise EnvironmentFailure(f"environment {index}: {type(error).__name__}: {error}") from error
-            return results
-
-        return [(group, self.workers[worker].submit(task, group)) for worker, group in groups.items()]
+    @staticmethod
+    def _finish(orders: list[Order]) -> None:
+        """Wait for all `orders`, so that no thread is inside an environment; raise where one failed."""
+        failure = wait(orders)
+        if failure is None:
+            return
+        index, error = failure
+        if not isinstance(error, Exception):
+            raise error
+        raise EnvironmentFailure(f"environment {index}: {type(error).__name__}: {error}") from error
 
     def _on_all(self, function: Callable[[int], Any], indices: Iterable[int] | None = None) -> list[Any]:
         """Results of `function(i)`, in the order of `indices` (all environments where None)."""
         order = list(range(len(self.envs)) if indices is None else indices)
-        tasks = self._submit(function, order)
-        # Wait for all before raising, so that no thread is still inside an environment afterwards.
-        wait([future for _, future in tasks])
-        results = {index: value for group, future in tasks for index, value in zip(group, future.result(), strict=True)}
+        results: dict[int, Any] = {}
+
+        def keep(index: int) -> None:
+            results[index] = function(index)
+
+        self._finish(self.team.begin(keep, order))
         return [results[index] for index in order]
 
     def _keep(self, index: int, observation: Any) -> None:
@@ -123,16 +118,14 @@ class ThreadVecEnv(VecEnv):
         """Begin a step with `actions` (n, A)."""
         self._check_open()
         self.actions = actions
-        self.pending = [future for _, future in self._submit(self._step_one, range(self.num_envs))]
+        self.pending = self.team.begin(self._step_one, range(self.num_envs))
 
     def step_wait(self) -> VecEnvStepReturn:
         """Finish it: observations, rewards (n,) float32, dones (n,) bool, infos."""
         if self.pending is None:
             raise RuntimeError("step_wait without step_async")
         pending, self.pending = self.pending, None
-        wait(pending)
-        for future in pending:
-            future.result()
+        self._finish(pending)
         return self._observation(), self.rewards.copy(), self.dones.copy(), list(self.infos)
 
     def close(self) -> None:
@@ -140,13 +133,10 @@ class ThreadVecEnv(VecEnv):
         if self.closed:
             return
         self.closed = True
-        if self.pending is not None:
-            wait(self.pending)
         try:
             self._on_all(lambda i: self.envs[i].close() if self.envs[i] is not None else None)
         finally:
-            for worker in self.workers:
-                worker.shutdown()
+            self.team.end()
 
     def _check_open(self) -> None:
         if self.closed:

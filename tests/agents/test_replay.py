@@ -175,3 +175,53 @@ def test_sampling_time_does_not_grow_with_the_fill() -> None:
 
     # A hundred times the episodes; what is left is the processor's cache. A scan would take a hundred times as long.
     assert seconds(6_000) < 10 * seconds(60)
+
+
+class Halves:
+    """A mirror that turns the sign of everything."""
+
+    action_sign = np.array([-1.0], np.float32)
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        return -x
+
+
+def test_half_of_each_batch_is_seen_in_the_mirror() -> None:
+    plain, mirrored = replay(her_ratio=0.0), replay(her_ratio=0.0, reflection=Halves())
+    fill([plain, mirrored], rounds=4)
+    n = 20_000
+    batch = mirrored.sample(n, np.random.default_rng(0))
+    # Times are 0 to 5 and actions 0.1 times that, so a sign says which side of the mirror a row is from.
+    time, after = batch.x[:, 3], batch.next_x[:, 3]
+    turned = after < 0
+    assert turned.mean() == pytest.approx(0.5, abs=0.02)
+    assert (np.abs(after) == np.abs(time) + 1).all()
+    np.testing.assert_allclose(batch.actions[:, 0], 0.1 * time, atol=1e-6)
+    assert np.array_equal(batch.rewards, plain.sample(n, np.random.default_rng(0)).rewards)
+
+
+def test_matched_episodes_are_those_that_came_near_the_goals() -> None:
+    """Three episodes move; the goals asked for lie where only one of them went."""
+    matched = replay(her_ratio=0.0, moved_share=1.0, match_goals=True)
+    zeros = np.zeros(N_ENVS, np.float32)
+    speed = np.array([0.0, 1.0, -1.0])
+    for t in range(T):
+        x, next_x = (
+            np.stack([speed * step, np.full(N_ENVS, -float(T)), np.arange(N_ENVS), np.full(N_ENVS, step)], 1)
+            for step in (t, t + 1)
+        )  # fmt: skip
+        matched.add(x.astype(np.float32), next_x.astype(np.float32), np.zeros((N_ENVS, 1), np.float32), zeros,
+                    np.full(N_ENVS, t == T - 1), zeros)  # fmt: skip
+    batch = matched.sample(2000, np.random.default_rng(0))
+    # Environment 0 did not move, environment 1 went away from the goals at −6, environment 2 towards them.
+    assert (batch.x[:, 2] == 2).mean() > 0.95
+
+
+def test_how_much_moved_lately() -> None:
+    buffer = replay()
+    assert buffer.moved_lately() == 0.0
+    fill([buffer], rounds=3)
+    assert buffer.moved_lately() == 1.0
+    buffer.moved[: 2 * N_ENVS] = False
+    assert buffer.moved_lately(N_ENVS) == 1.0
+    assert buffer.moved_lately(3 * N_ENVS) == pytest.approx(1 / 3)

@@ -129,6 +129,30 @@ def test_nan_on_a_real_task(tmp_path: Path, commands: Any) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.failed.npz", "a.meta.json", "a.metrics.jsonl", "a.zip"]
 
 
+# One of the two environments finds its state spoilt.
+SPOIL_STATE = """
+from envs.make import register
+register()
+from envs.fetch import FetchReach
+count, step = itertools.count(1), FetchReach.step
+def spoilt(self, action):
+    if next(count) == 20:
+        self.data.qpos[2] = float("nan")
+    return step(self, action)
+FetchReach.step = spoilt
+"""
+
+
+@pytest.mark.parametrize("vec_env", ["dummy", "threads"])
+def test_nan_in_the_state_of_a_simulation(tmp_path: Path, commands: Any, vec_env: str) -> None:
+    """MuJoCo by itself would reset the state, go on, and leave a log file."""
+    line = commands(f"{PPO} --out a --vec-env {vec_env}", tmp_path, setup=SPOIL_STATE).one_line(1)
+    assert "physics broke down" in line and "QPOS" in line and "Last good checkpoint: a.zip" in line
+    assert ("environment 0: " in line or "environment 1: " in line) == (vec_env == "threads")
+    assert meta(tmp_path / "a")["status"] == "failed"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.failed.npz", "a.meta.json", "a.metrics.jsonl", "a.zip"]
+
+
 def test_a_failed_run_can_be_started_anew(tmp_path: Path, commands: Any) -> None:
     commands(f"{TINY} --out a", tmp_path, setup=POISON.format(call=5, loss=True)).one_line(1)
     assert commands(f"{TINY} --out whole", tmp_path).status == 0

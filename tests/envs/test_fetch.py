@@ -52,6 +52,22 @@ def test_other_kinds_of_action_equal_upstream_too(kind: Any) -> None:
             assert equal(x, y)
 
 
+def test_euler_angles_equal_upstream_to_the_last_bit() -> None:
+    """Random rotations, ones on and near the angle where two axes meet, and matrices that are no rotations."""
+    from gymnasium_robotics.utils.rotations import mat2euler
+
+    from envs.fetch import euler_angles
+
+    generator = np.random.default_rng(0)
+    matrices = np.linalg.qr(generator.normal(size=(6000, 3, 3)))[0]
+    matrices[:1000, 1:, 2] *= generator.choice([0.0, -0.0, 1e-17, 1e-16, 1e-15], (1000, 2))
+    matrices[1000:2000] = matrices[1000:2000].round(0)
+    matrices[2000:3000] = generator.choice([0.0, -0.0, 1.0, -1.0, 1e-300], (1000, 3, 3))
+    theirs = np.stack([mat2euler(matrix) for matrix in matrices])
+    ours = np.array([euler_angles(matrix.ravel().tolist()) for matrix in matrices])
+    assert ours.tobytes() == theirs.tobytes()
+
+
 def test_a_changed_operation_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The comparison above can fail: one last bit in the action is enough."""
     import envs.fetch

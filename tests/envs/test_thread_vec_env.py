@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any
 
@@ -52,15 +53,19 @@ def make_fetch() -> gym.Env:
     return Monitor(make_env("FetchPush-v4"))
 
 
-def test_equals_dummy_bit_for_bit() -> None:
-    ours, dummy = ThreadVecEnv([make_fetch] * 3, threads=2), DummyVecEnv([make_fetch] * 3)
+@pytest.mark.parametrize("threads", [1, 2, 2 * (os.cpu_count() or 1)])
+def test_equals_dummy_bit_for_bit(threads: int) -> None:
+    """With more threads than cores too."""
+    n = max(3, threads)
+    ours, dummy = ThreadVecEnv([make_fetch] * n, threads=threads), DummyVecEnv([make_fetch] * n)
+    assert ours.team.count == threads
     for env in (ours, dummy):
         env.seed(7)
     first, second = ours.reset(), dummy.reset()
     assert all(np.array_equal(first[key], second[key]) and first[key].dtype == second[key].dtype for key in second)
     generator = np.random.default_rng(0)
     for _ in range(120):
-        actions = generator.uniform(-1, 1, (3, 4)).astype(np.float32)
+        actions = generator.uniform(-1, 1, (n, 4)).astype(np.float32)
         a, b = ours.step(actions), dummy.step(actions)
         assert all(np.array_equal(a[0][key], b[0][key]) for key in b[0])
         assert np.array_equal(a[1], b[1]) and np.array_equal(a[2], b[2])
@@ -78,7 +83,7 @@ def test_equals_dummy_bit_for_bit() -> None:
 @pytest.mark.parametrize(("n", "threads"), [(1, 1), (1, 8), (5, 2), (2, 64)])
 def test_any_number_of_threads(n: int, threads: int) -> None:
     env = ThreadVecEnv([Counting] * n, threads=threads)
-    assert len(env.workers) <= n
+    assert env.team.count <= n
     env.reset()
     for step in range(1, 8):
         observations, rewards, dones, infos = env.step(np.full((n, 1), 0.5))
@@ -149,11 +154,11 @@ def test_close_during_a_step_and_after_it() -> None:
         env.step_async(np.zeros((2, 4), np.float32))
     with pytest.raises(RuntimeError, match="closed"):
         env.reset()
+    with pytest.raises(RuntimeError, match="ended"):
+        env.get_attr("spec")
 
 
 def test_memory_does_not_grow_over_ten_thousand_resets() -> None:
-    import os
-
     def resident() -> int:
         with open("/proc/self/statm") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,211 @@
+"""Stable-Baselines3's off-policy loop with replay, exploration and updates of our own: what FastSAC and FastTD3 share.
+
+The rest stays stock: the constructor, `learn`, callbacks, logging, `save`. A checkpoint holds plain Stable-Baselines3
+networks, with the input map folded into their first layers, so that stock `load` acts identically.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from stable_baselines3.common.buffers import DictReplayBuffer
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.vec_env import VecEnv
+
+from agents.exploration import Explorer
+from agents.input_map import InputMap
+from agents.mlp import MlpStack
+from agents.replay import EpisodeReplay
+
+# Batches for this many updates are drawn at once.
+CHUNK = 16
+
+
+class Learner(Protocol):
+    """Networks and their update, on features φ (B, F)."""
+
+    def act(self, phi: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """Exploring actions (B, A) in [−1, 1], with standard normal `noise` (B, A)."""
+        ...
+
+    def __call__(self, *batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        """One update on (φ, next φ, actions, rewards, terminated, noise (2 B, A)); losses by the names to log."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """All that a continued run needs, as tensors."""
+        ...
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take over `state`."""
+        ...
+
+
+class FastLoop(OffPolicyAlgorithm):
+    """Mixed in before a stock off-policy class, for goal-conditioned tasks with episodes of at most `length` steps.
+
+    `fast`: the settings that stock classes do not have: `her_ratio`, `her_goal_selection_strategy` and
+    `agents.build.FAST`. A subclass says how to make its learner (`_learner`) and which of its networks is which
+    (`_publish_networks`).
+    """
+
+    def __init__(self, policy: str, env: VecEnv, length: int, fast: dict[str, Any], **arguments: Any):
+        self.length, self.fast = length, fast
+        capacity = arguments.pop("buffer_size")
+        # Stock's buffer would hold every observation twice; one row satisfies the constructor.
+        super().__init__(policy, env, buffer_size=1, replay_buffer_class=DictReplayBuffer, **arguments)
+        self.buffer_size = capacity
+        size = self.action_space.shape[0]
+        self.replay_buffer = EpisodeReplay(
+            capacity, length, self.observation_space, size, self.n_envs, _reward_of(env),
+            fast["her_goal_selection_strategy"], fast["her_ratio"], fast["moved_share"],
+            reflection=env.env_method("reflection", indices=[0])[0] if fast["mirror"] else None,
+            match_goals=fast["match_goals"],
+        )  # fmt: skip
+        self.input_map = InputMap(
+            self.replay_buffer.size, self.replay_buffer.goal, fast["normalise"], fast["relative_goal"], str(self.device)
+        )
+        self.learner = self._learner((-1.0 / (1.0 - self.gamma), 0.0) if fast["clip_targets"] else None)
+        self.generator = np.random.default_rng(0)
+        self.seen: list[np.ndarray] = []
+        self.explorer = Explorer(self.n_envs, length, size, fast["random_length"], fast["noise_colour"])
+        self.publish()
+
+    def _learner(self, bounds: tuple[float, float] | None) -> Learner:
+        raise NotImplementedError
+
+    def _publish_networks(self) -> None:
+        raise NotImplementedError
+
+    def _excluded_save_params(self) -> list[str]:
+        # What the stock class does not know: kept apart by `agents/checkpoint.py`, as plain tensors.
+        own = ["length", "fast", "input_map", "learner", "generator", "seen", "explorer"]
+        return [*super()._excluded_save_params(), *own]
+
+    def set_random_seed(self, seed: int | None = None) -> None:
+        """Seed everything stock seeds, and the generator of replay and exploration."""
+        super().set_random_seed(seed)
+        self.generator = np.random.default_rng(seed)
+
+    def learn(self, *arguments: Any, **options: Any) -> FastLoop:
+        """Stock `learn`; afterwards `policy` holds what was learned."""
+        # Every segment begins with a reset.
+        if self._last_obs is None:
+            self.replay_buffer.drop_open()
+            self.explorer.begin()
+        try:
+            return super().learn(*arguments, **options)
+        finally:
+            self._take_in()
+            self.publish()
+
+    def _features(self, x: np.ndarray) -> torch.Tensor:
+        return self.input_map(torch.from_numpy(x).to(self.device))
+
+    def _sample_action(
+        self, learning_starts: int, action_noise: Any = None, n_envs: int = 1
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Random actions in the warm-up; then the policy's, of which a share is replaced by random ones."""
+        noise, scaled, random_now = self.explorer.draw(self.generator, self._random_share())
+        if self.num_timesteps >= learning_starts:
+            phi = self._features(self.replay_buffer.flat(self._last_obs))
+            chosen = self.learner.act(phi, torch.from_numpy(noise).to(self.device)).cpu().numpy()
+            scaled = np.where(random_now[:, None], scaled, chosen)
+        return self.policy.unscale_action(scaled), scaled
+
+    def _random_share(self) -> float:
+        """Share of random actions now: falls from all to `random_actions` between the warm-up and `random_until`."""
+        last, first, until = self.fast["random_actions"], self.learning_starts, self.fast["random_until"]
+        if self.num_timesteps >= until:
+            return last
+        return 1.0 - (1.0 - last) * max(0, self.num_timesteps - first) / (until - first) if until > first else last
+
+    def _store_transition(
+        self, replay_buffer: Any, buffer_action: np.ndarray, new_obs: Any, reward: np.ndarray, dones: np.ndarray,
+        infos: list[dict[str, Any]],
+    ) -> None:  # fmt: skip
+        """Keep one step of all environments; where an episode ended, its own last observation."""
+        buffer = self.replay_buffer
+        x, next_x = buffer.flat(self._last_obs), buffer.flat(new_obs)
+        terminated = np.zeros(self.n_envs, np.float32)
+        for i in np.flatnonzero(dones):
+            last = infos[i]["terminal_observation"]
+            next_x[i] = buffer.flat({key: value[None] for key, value in last.items()})[0]
+            terminated[i] = not infos[i].get("TimeLimit.truncated", False)
+        buffer.add(x, next_x, buffer_action, reward, dones, terminated)
+        self.explorer.ended(dones)
+        self.seen.append(x)
+        if len(self.seen) >= self.length:
+            self._take_in()
+        self._last_obs = new_obs
+
+    def _take_in(self) -> None:
+        """Bring the input map up to date with what was seen since the last time."""
+        if self.seen:
+            self.input_map.observe(np.concatenate(self.seen))
+            self.input_map.refresh()
+            self.seen = []
+
+    def train(self, gradient_steps: int, batch_size: int = 64) -> None:
+        """`gradient_steps` updates on batches of `batch_size`."""
+        losses: dict[str, torch.Tensor] = {}
+        for batches in self._batches(gradient_steps, batch_size):
+            for batch in zip(*batches, strict=True):
+                losses |= self.learner(*batch)
+        self._n_updates += gradient_steps
+        self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
+        for name, value in losses.items():
+            self.logger.record(f"train/{name}", float(value))
+        self.logger.record("replay/moved_lately", self.replay_buffer.moved_lately())
+
+    def _batches(self, count: int, size: int) -> Iterator[list[torch.Tensor]]:
+        """What `count` updates need, drawn for `CHUNK` of them at once: each tensor is (updates, batch, …)."""
+        for first in range(0, count, CHUNK):
+            n = min(CHUNK, count - first)
+            batch = self.replay_buffer.sample(n * size, self.generator)
+
+            def split(rows: torch.Tensor, n: int = n) -> torch.Tensor:
+                # Row b · n + i goes to update i: the relabelled rows come first, and each update gets its share.
+                return rows.reshape(size, n, *rows.shape[1:]).transpose(0, 1).contiguous()
+
+            others = [torch.from_numpy(a).to(self.device) for a in (batch.actions, batch.rewards, batch.terminated)]
+            noise = torch.randn(n, 2 * size, batch.actions.shape[1], device=self.device)
+            yield [split(t) for t in (self._features(batch.x), self._features(batch.next_x), *others)] + [noise]
+
+    @torch.no_grad()
+    def publish(self) -> None:
+        """Write the networks into the stock policy, the input map folded into each first layer."""
+        self._publish_networks()
+
+    def _publish(self, stack: MlpStack, member: int, modules: Iterable[torch.nn.Module]) -> None:
+        """Write one perceptron of `stack` into the linear layers among `modules`, as far as these go."""
+        for layer, linear in enumerate(m for m in modules if isinstance(m, torch.nn.Linear)):
+            self._write(linear, stack.weights[layer][member], stack.biases[layer][member], layer == 0)
+
+    def _write(self, linear: torch.nn.Linear, weight: torch.Tensor, bias: torch.Tensor, first: bool = False) -> None:
+        if first:
+            weight, bias = self.input_map.fold(weight, bias)
+        linear.weight.copy_(weight.T)
+        linear.bias.copy_(bias.reshape(-1))
+
+    def extra_state(self) -> dict[str, Any]:
+        """What a continued run needs beyond the stock networks; plain tensors in dictionaries."""
+        return {"learner": self.learner.state(), "input_map": self.input_map.state()}
+
+    def load_extra_state(self, state: dict[str, Any]) -> None:
+        """Take over `extra_state` of another process."""
+        self.learner.load(state["learner"])
+        self.input_map.load(state["input_map"])
+        self.publish()
+
+
+def _reward_of(env: VecEnv) -> Any:
+    """The task's own vectorised reward, asked of the first environment."""
+
+    def compute_reward(achieved: np.ndarray, desired: np.ndarray, info: Any) -> np.ndarray:
+        return env.env_method("compute_reward", achieved, desired, info, indices=[0])[0]
+
+    return compute_reward
