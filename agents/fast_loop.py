@@ -72,6 +72,7 @@ class FastLoop(OffPolicyAlgorithm):
         self.generator = np.random.default_rng(0)
         self.seen: list[np.ndarray] = []
         self.explorer = Explorer(self.n_envs, length, size, fast["random_length"], fast["noise_colour"])
+        self.acting_goals = np.zeros((self.n_envs, self.replay_buffer.goal), np.float32)
         self.publish()
 
     def _learner(self, bounds: tuple[float, float] | None) -> Learner:
@@ -82,7 +83,7 @@ class FastLoop(OffPolicyAlgorithm):
 
     def _excluded_save_params(self) -> list[str]:
         # What the stock class does not know: kept apart by `agents/checkpoint.py`, as plain tensors.
-        own = ["length", "fast", "input_map", "learner", "generator", "seen", "explorer"]
+        own = ["length", "fast", "input_map", "learner", "generator", "seen", "explorer", "acting_goals"]
         return [*super()._excluded_save_params(), *own]
 
     def set_random_seed(self, seed: int | None = None) -> None:
@@ -110,11 +111,21 @@ class FastLoop(OffPolicyAlgorithm):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Random actions in the warm-up; then the policy's, of which a share is replaced by random ones."""
         noise, scaled, random_now = self.explorer.draw(self.generator, self._random_share())
+        x, goal = self.replay_buffer.flat(self._last_obs), slice(self.replay_buffer.goal, 2 * self.replay_buffer.goal)
+        self._choose_goals(x[:, goal])
         if self.num_timesteps >= learning_starts:
-            phi = self._features(self.replay_buffer.flat(self._last_obs))
-            chosen = self.learner.act(phi, torch.from_numpy(noise).to(self.device)).cpu().numpy()
+            x[:, goal] = self.acting_goals
+            chosen = self.learner.act(self._features(x), torch.from_numpy(noise).to(self.device)).cpu().numpy()
             scaled = np.where(random_now[:, None], scaled, chosen)
         return self.policy.unscale_action(scaled), scaled
+
+    def _choose_goals(self, asked: np.ndarray) -> None:
+        """Where an episode begins, which goal to act on: the task's (n, G), or a reachable one near to it."""
+        fresh = np.flatnonzero(self.explorer.steps == 1)
+        if len(fresh):
+            self.acting_goals[fresh] = asked[fresh]
+            swapped = fresh[self.generator.random(len(fresh)) < self.fast["reachable_goals"]]
+            self.acting_goals[swapped] = self.replay_buffer.reachable_goals(asked[swapped], self.generator)
 
     def _random_share(self) -> float:
         """Share of random actions now: falls from all to `random_actions` between the warm-up and `random_until`."""

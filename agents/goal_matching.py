@@ -1,9 +1,12 @@
-"""Which episodes to replay: those that came near the goals which the task asks for.
+"""Which episodes to replay and which goals to act on: achieved goals near to those which the task asks for.
 
 Uniform replay repeats what happens most; on PickAndPlace hardly any of it happens in the air, where half of the goals
 are. Here a goal is drawn from those the task has asked for, and the episode is taken that came nearest to it, out of a
-random handful so that not always the same one wins. In the spirit of Ren et al. 2019, "Exploration via Hindsight Goal
-Generation" (arXiv:1906.04279), which matches goals to act on; here they choose what is learned from.
+random handful so that not always the same one wins.
+
+Acting on a goal that is far beyond anything achieved teaches little; acting on the nearest that was achieved leads to
+the border of what is possible, and the border moves on. In the spirit of Ren et al. 2019, "Exploration via Hindsight
+Goal Generation" (arXiv:1906.04279), with the nearest of a handful in place of their optimal matching.
 """
 
 from __future__ import annotations
@@ -31,9 +34,19 @@ class GoalMatcher:
 
     def pool(self, generator: np.random.Generator, stored: int, candidates: np.ndarray) -> np.ndarray:
         """`size` slots out of `candidates`, for goals drawn from the first `stored` slots' desired goals."""
-        goals = self.desired[generator.integers(0, stored, self.size)]
-        handful = candidates[generator.integers(0, len(candidates), (self.size, self.handful))]
+        return self._nearest(generator, self.desired[generator.integers(0, stored, self.size)], candidates)[0]
+
+    def reachable(self, generator: np.random.Generator, goals: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+        """For each of `goals` (n, G) a goal that one of the episodes `candidates` achieved and that is near to it."""
+        slots, points = self._nearest(generator, goals, candidates)
+        return self.achieved[slots, points]
+
+    def _nearest(
+        self, generator: np.random.Generator, goals: np.ndarray, candidates: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        rows = np.arange(len(goals))
+        handful = candidates[generator.integers(0, len(candidates), (len(goals), self.handful))]
         # (goals, handful, points)
         distances = np.linalg.norm(self.achieved[handful] - goals[:, None, None], axis=3)
-        nearest = distances.min(axis=2).argmin(axis=1)
-        return handful[np.arange(self.size), nearest]
+        member = distances.min(axis=2).argmin(axis=1)
+        return handful[rows, member], distances[rows, member].argmin(axis=1)

@@ -64,7 +64,7 @@ class EpisodeReplay:
         self.episodes = max(1, capacity // length)
         goal, size = space["achieved_goal"].shape[0], space["observation"].shape[0]
         self.goal, self.size = goal, 2 * goal + size
-        self.matcher = GoalMatcher(self.episodes, goal) if match_goals else None
+        self.matcher, self.match_goals = GoalMatcher(self.episodes, goal), match_goals
         self.matched_at = -1
 
         def arrays(n: int) -> dict[str, np.ndarray]:
@@ -118,8 +118,7 @@ class EpisodeReplay:
         achieved = episode["x"][: steps + 1, : self.goal]
         self.lengths[slot] = steps
         self.moved[slot] = np.linalg.norm(achieved - achieved[0], axis=1).max() > self.moved_distance
-        if self.matcher is not None:
-            self.matcher.add(slot, achieved, episode["x"][0, self.goal : 2 * self.goal])
+        self.matcher.add(slot, achieved, episode["x"][0, self.goal : 2 * self.goal])
         self.added += 1
 
     def _index(self) -> None:
@@ -175,11 +174,16 @@ class EpisodeReplay:
 
     def _match(self, generator: np.random.Generator) -> None:
         """Replace the episodes that moved by those among them that match the task's goals."""
-        if self.matcher is None or self.matched_at == self.added:
+        if not self.match_goals or self.matched_at == self.added:
             return
         self.some = self.matcher.pool(generator, len(self.all), np.flatnonzero(self.moved))
         self.some_ends = np.cumsum(self.lengths[self.some])
         self.matched_at = self.added
+
+    def reachable_goals(self, goals: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """For each of `goals` (n, G) one near to it that was achieved by moving; itself before any was."""
+        moved = np.flatnonzero(self.moved)
+        return self.matcher.reachable(generator, goals, moved) if len(moved) else goals
 
     def _goals(self, generator: np.random.Generator, slots: np.ndarray, steps: np.ndarray) -> np.ndarray:
         """What the same episode achieved after a step that is: later or this one (future), any, or the last."""

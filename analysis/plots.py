@@ -54,7 +54,7 @@ def distance_threshold(report: EvalReport) -> float:
     return inside if outside is None else (inside + outside) / 2
 
 
-def _figure(width: float, height: float, panels: int = 1, **options: Any) -> tuple[Figure, list[Axes]]:
+def new_figure(width: float, height: float, panels: int = 1, **options: Any) -> tuple[Figure, list[Axes]]:
     """An empty figure of `width` by `height` inches with `panels` axes side by side."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -69,7 +69,7 @@ def _figure(width: float, height: float, panels: int = 1, **options: Any) -> tup
     return figure, axes
 
 
-def _episodes_text(counts: set[int]) -> str:
+def episodes_text(counts: set[int]) -> str:
     """'100 episodes', or '20 to 100 episodes'."""
     low, high = min(counts), max(counts)
     return f"{low} episodes" if low == high else f"{low} to {high} episodes"
@@ -83,7 +83,7 @@ def curve_figure(runs: dict[str, list[Evaluation]], x: str = "steps", net: bool 
     """
     from matplotlib.ticker import EngFormatter
 
-    figure, (axes,) = _figure(8, 4.5)
+    figure, (axes,) = new_figure(8, 4.5)
     counts: set[int] = set()
     for i, (name, run) in enumerate(runs.items()):
         rates = [(e, e.success_net if net else e.success) for e in run]
@@ -107,7 +107,7 @@ def curve_figure(runs: dict[str, list[Evaluation]], x: str = "steps", net: bool 
     axes.set_xlabel("environment steps" if x == "steps" else "training time (minutes)")
     if x == "steps":
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    title = f"Success during training: n = {_episodes_text(counts)} a point"
+    title = f"Success during training: n = {episodes_text(counts)} a point"
     if net:
         title += ", those solved at reset left out"
     axes.set_title(f"{title}\nband: Wilson 95% interval")
@@ -166,7 +166,7 @@ def distribution_figure(name: str, report: EvalReport) -> Figure:
 
     if not report.episodes:
         raise UserError(f"{name} has no episodes; nothing to draw.")
-    figure, (left, right) = _figure(10, 4.3, panels=2)
+    figure, (left, right) = new_figure(10, 4.3, panels=2)
     _distance_panel(left, report, distance_threshold(report))
     _time_panel(right, report)
     for axes in (left, right):
@@ -188,7 +188,7 @@ def compare_figure(named: dict[str, EvalReport]) -> Figure:
     for name, report in named.items():
         if not report.episodes:
             raise UserError(f"{name} has no episodes; nothing to draw.")
-    figure, (left, right) = _figure(11, 1.9 + 0.75 * len(named), panels=2, sharey=True)
+    figure, (left, right) = new_figure(11, 1.9 + 0.75 * len(named), panels=2, sharey=True)
     rows = list(range(len(named)))
     jitter = np.random.default_rng(0)
     for row, report in zip(rows, named.values(), strict=True):
@@ -221,7 +221,7 @@ def compare_figure(named: dict[str, EvalReport]) -> Figure:
     left.set_ylim(len(rows) - 0.45, -0.55)
     left.set_xlim(-2, 102)
     left.set_xlabel("success rate (%)")
-    n = _episodes_text({len(report.episodes) for report in named.values()})
+    n = episodes_text({len(report.episodes) for report in named.values()})
     left.set_title(f"Success, n = {n} a row\nWilson 95%; hollow: not counting solved at reset", fontsize=10)
     right.set_xscale("log")
     right.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))

@@ -196,6 +196,7 @@ def check_ranges(values: dict[str, Any]) -> None:
     """Raise `UserError` on a number that no run can use, such as a discount of 2."""
     positive = ("total_steps", "n_envs", "learning_rate", "batch_size", "threads", "checkpoint_every", "buffer_size",
                 "train_freq", "n_steps", "n_epochs", "policy_delay", "her_n_sampled_goal", "eval_episodes")  # fmt: skip
+    shares = ("gamma", "tau", "gae_lambda", "random_actions", "moved_share", "reachable_goals")
     for key, value in values.items():
         flag = f"--{key.replace('_', '-')} {value}"
         if isinstance(value, float) and not abs(value) < float("inf"):
@@ -204,7 +205,7 @@ def check_ranges(values: dict[str, Any]) -> None:
             raise UserError(f"{flag}: more than any machine can do.")
         if key in positive and value <= 0:
             raise UserError(f"{flag}: must be above 0.")
-        if key in ("gamma", "tau", "gae_lambda", "random_actions", "moved_share") and not 0 <= value <= 1:
+        if key in shares and not 0 <= value <= 1:
             raise UserError(f"{flag}: must lie between 0 and 1.")
         if key in ("eval_every", "learning_starts", "action_noise", "clip_range", "noise_colour") and value < 0:
             raise UserError(f"{flag}: must not be negative.")

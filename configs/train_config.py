@@ -87,6 +87,8 @@ class TrainConfig:
     """Share of each batch from episodes in which the achieved goal moved more than 2 cm (fast)."""
     match_goals: bool | None = None
     """Take moved_share from the episodes that came nearest to the goals of the task (fast)."""
+    reachable_goals: float | None = None
+    """Share of exploring episodes that act on a goal near the task's that was achieved before (fast)."""
     mirror: bool | None = None
     """Half of each batch with left and right exchanged; for tasks that say how, as the Fetch tasks do (fast)."""
     clip_targets: bool | None = None

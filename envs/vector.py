@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -10,7 +11,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 
 from analysis.errors import UserError
-from envs.make import check_env_id, make_env
+from envs.make import check_env_id, make_env, make_upstream
 from envs.thread_vec_env import ThreadVecEnv
 
 VecKind = Literal["threads", "dummy", "subproc"]
@@ -41,3 +42,14 @@ def make_vec_env(
     if kind == "dummy":
         return DummyVecEnv([make] * n_envs)
     return ThreadVecEnv([make] * n_envs)
+
+
+def make_stock_vec_env(env_id: str, n_envs: int, kind: Literal["dummy", "subproc"]) -> VecEnv:
+    """The task as gymnasium-robotics makes it, in Stable-Baselines3's own `VecEnv`s: what there is without us.
+
+    Raises `UserError` on an unknown id.
+    """
+    check_env_id(env_id)
+    # No closure: a worker process must be able to import what it makes.
+    make = [functools.partial(make_upstream, env_id)] * n_envs
+    return DummyVecEnv(make) if kind == "dummy" else SubprocVecEnv(make, start_method="spawn")

@@ -2,6 +2,7 @@
 
     python scripts/benchmark.py --json-out results/benchmark.json
     python scripts/benchmark.py --quick          # within a minute on two cores
+    python scripts/benchmark.py --part scale     # over numbers of environments, threads and transitions in a batch
 
 Every contestant is timed once a round, in turn, so that a machine whose speed drifts treats them alike; ratios are of
 the medians over the rounds. The last line printed is one JSON object with the ratios, higher is better.
@@ -9,6 +10,7 @@ the medians over the rounds. The last line printed is one JSON object with the r
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import statistics
@@ -16,8 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from analysis import provenance
 from analysis.reports import DataReport, save
@@ -26,12 +27,14 @@ from configs.cli import guarded, parse
 BATCH, HIDDEN, N_ENVS = 256, (256, 256), 16
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class BenchmarkConfig:
     """Time simulation and updates against stock Stable-Baselines3."""
 
     env: str = "FetchPush-v4"
     """Environment id."""
+    part: Literal["all", "simulate", "learn", "scale"] = "all"
+    """What to time: simulation, updates, both (all), or both at several sizes (scale)."""
     rounds: int = 7
     """How often each contestant is timed."""
     quick: bool = False
@@ -51,63 +54,62 @@ def in_turn(contestants: dict[str, Callable[[], float]], rounds: int) -> dict[st
     return {name: statistics.median(values) for name, values in speeds.items()}
 
 
+def step_speed(vector: Any, steps: int) -> float:
+    """Environment steps per second with random actions, about `steps` of them."""
+    import numpy as np
+
+    vector.seed(0)
+    vector.reset()
+    count = max(50, steps // vector.num_envs)
+    actions = np.random.default_rng(0).uniform(-1, 1, (count, vector.num_envs, 4)).astype(np.float32)
+    began = time.perf_counter()
+    for action in actions:
+        vector.step(action)
+    return count * vector.num_envs / (time.perf_counter() - began)
+
+
 def simulation(config: BenchmarkConfig, steps: int) -> dict[str, float]:
     """Environment steps per second: stock ways to step, ours, and physics alone on all cores."""
     import mujoco
     import numpy as np
-    from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv
 
-    from envs.make import make_upstream
-    from envs.vector import make_vec_env
+    from envs.make import make_env
+    from envs.vector import make_stock_vec_env, make_vec_env
 
-    make = functools.partial(make_upstream, config.env)
     vectors = {
-        "upstream, one environment": DummyVecEnv([make]),
-        "DummyVecEnv": DummyVecEnv([make] * N_ENVS),
-        "SubprocVecEnv": SubprocVecEnv([make] * N_ENVS, start_method="spawn"),
+        "upstream, one environment": make_stock_vec_env(config.env, 1, "dummy"),
+        "DummyVecEnv": make_stock_vec_env(config.env, N_ENVS, "dummy"),
+        "SubprocVecEnv": make_stock_vec_env(config.env, N_ENVS, "subproc"),
         "ours, threads": make_vec_env(config.env, N_ENVS),
     }
-    generator = np.random.default_rng(0)
-
-    def step(vector: Any) -> float:
-        vector.seed(0)
-        vector.reset()
-        count = max(50, steps // vector.num_envs)
-        actions = generator.uniform(-1, 1, (count, vector.num_envs, 4)).astype(np.float32)
-        began = time.perf_counter()
-        for action in actions:
-            vector.step(action)
-        return count * vector.num_envs / (time.perf_counter() - began)
-
     cores = provenance.hardware().cores
-    bare = [make().unwrapped for _ in range(cores)]
+    # The leanest environments there are, on one model in memory: what is left is mj_step.
+    bare = [make_env(config.env).unwrapped for _ in range(cores)]
 
     def physics() -> float:
-        for env in bare:
-            env.reset(seed=0)
-
         def one(env: Any) -> None:
-            # Commands are set too, or the arm would rest and physics be cheaper than it is in use.
-            for action in np.random.default_rng(1).uniform(-1, 1, (steps // cores, 4)):
+            # Commands are set too, or the arm would rest and physics be cheaper than it is in use; and episodes end,
+            # or the block would soon lie out of reach.
+            for step, action in enumerate(np.random.default_rng(1).uniform(-1, 1, (steps // cores, 4))):
+                if step % 50 == 0:
+                    env.reset(seed=step)
                 env._set_action(action)
-                mujoco.mj_step(env.model, env.data, nstep=env.n_substeps)
+                mujoco.mj_step(env._model, env.data, nstep=env.n_substeps)
 
         began = time.perf_counter()
         with ThreadPoolExecutor(cores) as pool:
             list(pool.map(one, bare))
         return steps // cores * cores / (time.perf_counter() - began)
 
-    contestants = {name: (lambda v=vector: step(v)) for name, vector in vectors.items()}
+    contestants = {name: functools.partial(step_speed, vector, steps) for name, vector in vectors.items()}
     speeds = in_turn(contestants | {"physics alone (limit)": physics}, config.rounds)
     for vector in vectors.values():
         vector.close()
     return speeds
 
 
-def updates(config: BenchmarkConfig, count: int) -> dict[str, float]:
-    """Updates per second of stock SAC with HerReplayBuffer and of ours, each at its better number of threads."""
-    import torch
-
+def filled(config: BenchmarkConfig, backend: str) -> Any:
+    """A learner with 20 episodes of random actions from each environment in its replay."""
     from agents.build import build
     from agents.segments import begin_segment
     from configs.recipes import resolve
@@ -115,47 +117,89 @@ def updates(config: BenchmarkConfig, count: int) -> dict[str, float]:
     from envs.vector import make_vec_env
 
     fill = 20 * 50 * N_ENVS
-    contestants: dict[str, Callable[[], float]] = {}
+    settings = resolve(TrainConfig(
+        algo="sac", env=config.env, her=True, backend=backend, n_envs=N_ENVS, net_arch=HIDDEN, batch_size=BATCH,
+        learning_starts=fill, buffer_size=200_000, ent_coef=0.05,
+    )).settings  # fmt: skip
+    model = build(settings, make_vec_env(config.env, N_ENVS), "cpu")
+    begin_segment(model, 0, 0)
+    model.learn(fill)
+    return model
+
+
+def learn_speed(model: Any, threads: int, batch: int, count: int) -> float:
+    """Updates per second."""
+    import torch
+
+    torch.set_num_threads(threads)
+    began = time.perf_counter()
+    model.train(gradient_steps=count, batch_size=batch)
+    return count / (time.perf_counter() - began)
+
+
+def updates(config: BenchmarkConfig, count: int) -> dict[str, float]:
+    """Updates per second of stock SAC with HerReplayBuffer and of ours, with one thread and with one for each core."""
+    contestants = {}
     for backend in ("sb3", "fast"):
-        settings = resolve(TrainConfig(
-            algo="sac", env=config.env, her=True, backend=backend, n_envs=N_ENVS, net_arch=HIDDEN, batch_size=BATCH,
-            learning_starts=fill, buffer_size=200_000, ent_coef=0.05,
-        )).settings  # fmt: skip
-        model = build(settings, make_vec_env(config.env, N_ENVS), "cpu")
-        begin_segment(model, 0, 0)
-        model.learn(fill)
-
-        def run(model: Any = model, threads: int = 1) -> float:
-            torch.set_num_threads(threads)
-            began = time.perf_counter()
-            model.train(gradient_steps=count, batch_size=BATCH)
-            return count / (time.perf_counter() - began)
-
+        model = filled(config, backend)
         for threads in sorted({1, provenance.hardware().cores}):
-            contestants[f"{backend}, {threads} threads"] = lambda r=run, t=threads: r(threads=t)
+            contestants[f"{backend}, {threads} threads"] = functools.partial(learn_speed, model, threads, BATCH, count)
     return in_turn(contestants, config.rounds)
 
 
+def scale(config: BenchmarkConfig, steps: int, count: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Environment steps/s over numbers of environments and threads; updates/s over sizes of a batch and threads."""
+    from envs.make import make_env
+    from envs.thread_vec_env import ThreadVecEnv
+
+    threads = sorted({1, provenance.hardware().cores})
+    vectors = {
+        f"{n} environments, {t} threads": ThreadVecEnv([functools.partial(make_env, config.env)] * n, t)
+        for t in threads for n in (1, 2, 4, 8, 16, 32) if n >= t
+    }  # fmt: skip
+    sim = in_turn(
+        {name: functools.partial(step_speed, vector, steps) for name, vector in vectors.items()}, config.rounds
+    )
+    for vector in vectors.values():
+        vector.close()
+    model = filled(config, "fast")
+    learn = {
+        f"batch {batch}, {t} threads": functools.partial(learn_speed, model, t, batch, max(10, count * BATCH // batch))
+        for t in threads for batch in (64, 128, 256, 512, 1024)
+    }  # fmt: skip
+    return sim, in_turn(learn, config.rounds)
+
+
 def benchmark(config: BenchmarkConfig) -> None:
-    """Time everything, print the tables and the ratios."""
+    """Time what was asked for, print the tables, and on the last line the ratios."""
     began = time.monotonic()
-    rounds = 2 if config.quick else config.rounds
-    config = BenchmarkConfig(config.env, rounds, config.quick, config.json_out)
-    sim = simulation(config, 800 if config.quick else 3200)
-    learn = updates(config, 60 if config.quick else 300)
-    stock, ours = (max(v for k, v in learn.items() if k.startswith(name)) for name in ("sb3", "fast"))
-    ratios = {
-        "sim_vs_subproc": round(sim["ours, threads"] / sim["SubprocVecEnv"], 3),
-        "sim_vs_limit": round(sim["ours, threads"] / sim["physics alone (limit)"], 3),
-        "update_vs_sb3": round(ours / stock, 3),
-    }
+    config = dataclasses.replace(config, rounds=2 if config.quick else config.rounds)
+    steps, count = (800, 60) if config.quick else (3200, 300)
+    sim: dict[str, float] = {}
+    learn: dict[str, float] = {}
+    ratios = {}
+    if config.part == "scale":
+        sim, learn = scale(config, steps, count)
+    if config.part in ("all", "simulate"):
+        sim = simulation(config, steps)
+        ratios["sim_vs_subproc"] = sim["ours, threads"] / sim["SubprocVecEnv"]
+        ratios["sim_vs_limit"] = sim["ours, threads"] / sim["physics alone (limit)"]
+    if config.part in ("all", "learn"):
+        learn = updates(config, count)
+        stock, ours = (max(v for k, v in learn.items() if k.startswith(name)) for name in ("sb3", "fast"))
+        ratios["update_vs_sb3"] = ours / stock
+    ratios = {name: round(ratio, 3) for name, ratio in ratios.items()}
     for title, speeds in (("environment steps/s", sim), ("updates/s", learn)):
-        print(f"{title} on {config.env}")
+        if speeds:
+            print(f"{title} on {config.env}")
         for name, speed in speeds.items():
             print(f"  {name:28s} {speed:8.1f}")
     if config.json_out:
         common = provenance.metadata(
-            asdict(config), env_id=config.env, n_envs=N_ENVS, wall_clock_s=round(time.monotonic() - began, 1)
+            dataclasses.asdict(config),
+            env_id=config.env,
+            n_envs=N_ENVS,
+            wall_clock_s=round(time.monotonic() - began, 1),
         )
         data = {"steps_per_second": sim, "updates_per_second": learn, "ratios": ratios, "batch": BATCH}
         save(config.json_out, DataReport(**common, name="benchmark", data=data))
