@@ -37,19 +37,23 @@ def coloured_noise(generator: np.random.Generator, rows: int, length: int, size:
 class Explorer:
     """Noise and random actions for `n_envs` environments with episodes of at most `length` steps.
 
+    `burst_share`: share of episodes to which the other two apply; in the rest each random action stands alone.
     `random_length`: for how many steps the choice between random and policy holds, on average.
     `colour`: of the random actions, see `coloured_noise`; the policy's noise is white.
     """
 
-    def __init__(self, n_envs: int, length: int, size: int, random_length: float = 1.0, colour: float = 0.0):
+    def __init__(
+        self, n_envs: int, length: int, size: int, random_length: float = 1.0, colour: float = 0.0,
+        burst_share: float = 1.0,
+    ):  # fmt: skip
         self.n_envs, self.length, self.size = n_envs, length, size
-        self.random_length, self.colour = random_length, colour
+        self.random_length, self.colour, self.burst_share = random_length, colour, burst_share
         self.begin()
 
     def begin(self) -> None:
         """All environments were reset."""
         self.steps = np.full(self.n_envs, self.length)
-        self.random_now = np.zeros(self.n_envs, bool)
+        self.random_now, self.bursts = np.zeros(self.n_envs, bool), np.zeros(self.n_envs, bool)
         self.noise = np.zeros((self.n_envs, self.length, self.size))
 
     def ended(self, dones: np.ndarray) -> None:
@@ -65,13 +69,15 @@ class Explorer:
         fresh = np.flatnonzero(self.steps >= self.length)
         if len(fresh):
             self.steps[fresh] = 0
-            self.noise[fresh] = coloured_noise(generator, len(fresh), self.length, self.size, self.colour)
+            self.bursts[fresh] = bursts = generator.random(len(fresh)) < self.burst_share
+            for rows, colour in ((fresh[bursts], self.colour), (fresh[~bursts], 0.0)):
+                self.noise[rows] = coloured_noise(generator, len(rows), self.length, self.size, colour)
             self.random_now[fresh] = generator.random(len(fresh)) < share
         rows = np.arange(self.n_envs)
         other = self.noise[rows, self.steps]
         noise = generator.standard_normal((self.n_envs, self.size))
         # A burst ends with probability 1 / length, and the next is random with the share asked for.
-        changes = generator.random(self.n_envs) < 1.0 / self.random_length
+        changes = generator.random(self.n_envs) < np.where(self.bursts, 1.0 / self.random_length, 1.0)
         again = generator.random(self.n_envs) < share
         self.random_now = np.where(changes, again, self.random_now)
         self.steps += 1

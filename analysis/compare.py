@@ -121,6 +121,11 @@ def training_seeds(reports_: Sequence[EvalReport]) -> AcrossSeeds:
         if report.aggregate.success.rate is None:
             raise UserError(f"the report of training seed {seed} has no episodes.")
         rates[seed] = report.aggregate.success
+    return across_rates(rates)
+
+
+def across_rates(rates: dict[int, Rate]) -> AcrossSeeds:
+    """The same from the rate of each training seed, none of them without episodes."""
     rates = dict(sorted(rates.items()))
     values = [rate.rate for rate in rates.values() if rate.rate is not None]
     low, high, method = across_seeds(values)
@@ -177,16 +182,20 @@ def difference_text(name_a: str, a: EvalReport, name_b: str, b: EvalReport) -> s
     return "\n".join(lines)
 
 
-def across_seeds_text(result: AcrossSeeds) -> str:
-    """A table of training seeds, and their mean with its interval over seeds."""
-    table = markdown_table(["training seed", "success"], list(result.rates.items()))
+def mean_text(result: AcrossSeeds) -> str:
+    """The mean with its interval over seeds in a line; with one seed there is none, and that is said."""
     if result.low is None or result.high is None:
-        return f"{table}\n\none training seed: no interval over seeds"
+        return "one training seed: no interval over seeds"
     episodes = sum(rate.n for rate in result.rates.values())
     return (
-        f"{table}\n\nmean of {len(result.rates)} training seeds, {episodes} episodes: {100 * result.mean:.1f}% "
+        f"mean of {len(result.rates)} training seeds, {episodes} episodes: {100 * result.mean:.1f}% "
         f"[{100 * result.low:.1f}, {100 * result.high:.1f}] (95% over seeds, {result.method})"
     )
+
+
+def across_seeds_text(result: AcrossSeeds) -> str:
+    """A table of training seeds, and their mean with its interval over seeds."""
+    return f"{markdown_table(['training seed', 'success'], list(result.rates.items()))}\n\n{mean_text(result)}"
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,56 +1,22 @@
-"""Ctrl-C and SIGTERM: stop at the next environment step, so that the run can leave its files in order."""
+"""Ctrl-C and SIGTERM: stop at the next environment step, so that the run can leave its files in order.
+
+The signals themselves are caught in `configs/signals.py`, which needs no learner: a sweep stops by them, too.
+"""
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
-import threading
-from types import FrameType
-from typing import Any
-
 from stable_baselines3.common.callbacks import BaseCallback
 
+from configs.signals import Interrupted, StopSignals
 
-class Interrupted(Exception):
-    """A signal asked the run to stop."""
-
-
-class StopSignals:
-    """While entered, the first SIGINT or SIGTERM sets `caught`; a second one ends the process at once.
-
-    Outside of the main thread signals cannot be caught, and nothing is done.
-    """
-
-    def __init__(self) -> None:
-        self.caught: int | None = None
-        self.previous: dict[int, Any] = {}
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.caught is not None:
-            # Not sys.exit: the user has asked twice, and clean-up may be what hangs.
-            os._exit(128 + number)
-        self.caught = number
-        print("\nstopping; press Ctrl-C again to quit at once", file=sys.stderr, flush=True)
-
-    def __enter__(self) -> StopSignals:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self.previous[number] = signal.signal(number, self._handle)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self.previous.items():
-            signal.signal(number, handler)
-
-    def check(self) -> None:
-        """Raise `Interrupted` if a signal came."""
-        if self.caught is not None:
-            raise Interrupted(signal.Signals(self.caught).name)
+__all__ = ["Interrupted", "StopOnSignal", "StopSignals"]
 
 
 class StopOnSignal(BaseCallback):
-    """Raises `Interrupted` from the training loop at the first step after a signal."""
+    """Raises `Interrupted` from the training loop at the first step after a signal.
+
+    The loop is left there and then, so that only a segment that has not been committed is trained again.
+    """
 
     def __init__(self, signals: StopSignals):
         super().__init__()

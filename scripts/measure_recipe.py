@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import statistics
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +20,11 @@ from analysis.compare import format_rate
 from analysis.errors import UserError
 from analysis.files import write_atomically
 from analysis.reports import DataReport, EvalReport, TrainMeta, load, save
+from analysis.runs import RULE, facts, machine, together
 from analysis.seeds import parse_seeds
-from analysis.stats import across_seeds, steps_to_threshold
 from configs.cli import guarded, parse
 from configs.recipes import FOLDER, recipe_name
 from configs.train_config import Algo, TrainConfig
-
-RULE = "the first of two consecutive evaluations of {n} held-out episodes at or above 95%"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,30 +77,6 @@ def one_seed(config: MeasureConfig, seed: int, folder: Path) -> tuple[TrainMeta,
     return meta, report
 
 
-def facts(meta: TrainMeta, report: EvalReport) -> dict[str, Any]:
-    """What one seed reached: the point where it crossed 95%, and the final checkpoint over held-out episodes."""
-    crossed = steps_to_threshold([(e.steps, e.success.rate) for e in meta.evaluations])
-    at = next((e for e in meta.evaluations if e.steps == crossed), None)
-    return {
-        "seed": meta.seeds[0],
-        "steps": meta.steps,
-        "updates": meta.updates,
-        "training_s": round(meta.steps / meta.steps_per_second, 1),
-        "steps_to_95": crossed,
-        "updates_to_95": at.updates if at else None,
-        "minutes_to_95": round(at.wall_clock_s / 60, 3) if at else None,
-        "success": report.aggregate.success.model_dump(),
-        "success_net": report.aggregate.success_net.model_dump(),
-    }
-
-
-def middle(values: Sequence[float | None]) -> float | None:
-    """The median, a seed that never crossed counting as later than all others; None where the median itself did not."""
-    numbers = sorted(float("inf") if v is None else v for v in values)
-    median = statistics.median(numbers)
-    return None if median == float("inf") else median
-
-
 def measured_block(data: dict[str, Any], report_file: str) -> str:
     """The YAML lines that a recipe carries about its own measurement."""
     rows = [
@@ -129,15 +101,9 @@ def measure(config: MeasureConfig) -> int:
         raise UserError(f"there is no recipe {recipe.name} to measure.")
     pairs = [one_seed(config, seed, folder) for seed in seeds]
     rows = [facts(*pair) for pair in pairs]
-    hardware = pairs[0][0].hardware
-    rates = [row["success"]["rate"] for row in rows]
-    low, high, method = across_seeds(rates)
     data = {
         "recipe": name, "rule": RULE.format(n=config.eval_episodes), "eval_every": config.eval_every,
-        "machine": f"{hardware.cores} cores, {hardware.cpu}, {hardware.gpu or 'no GPU'}", "seeds": rows,
-        "median_steps_to_95": middle([row["steps_to_95"] for row in rows]),
-        "median_minutes_to_95": middle([row["minutes_to_95"] for row in rows]),
-        "success_across_seeds": {"mean": statistics.mean(rates), "low": low, "high": high, "method": method},
+        "machine": machine(pairs[0][0].hardware), "seeds": rows, **together(rows),
     }  # fmt: skip
     summary = DataReport(
         **provenance.metadata(

@@ -50,7 +50,7 @@ def smoke_form(command: str) -> list[str] | None:
             words[words.index("--n-episodes") + 1] = "2"
         else:
             words += ["--n-episodes", "2"]
-    elif target == "train.py" or (target.startswith("scripts/ch")) or target.endswith("check_repro.py"):
+    elif target == "train.py" or (target.startswith("scripts/ch")) or target.endswith(("check_repro.py", "sweep.py")):
         words += ["--smoke"]
     return [sys.executable, *words[1:]]
 
@@ -104,7 +104,7 @@ def test_every_path_named_exists(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)", prose):
         if not target.startswith(("http", "mailto")) and not ((ROOT / page).parent / target).exists():
             missing.append(target)
-    folders = "analysis|configs|wrappers|envs|agents|callbacks|scripts|tutorials|docker|tests|results"
+    folders = "analysis|configs|wrappers|envs|agents|callbacks|jobs|scripts|tutorials|docker|tests|results"
     for name in re.findall(rf"`((?:{folders})/[\w./-]*)`", prose):
         if not (ROOT / name).exists():
             missing.append(name)

@@ -13,10 +13,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOORS = {"analysis": 0, "configs": 0, "wrappers": 1, "agents": 2, "envs": 2, "callbacks": 3, "train": 4, "eval": 4,
-          "scripts": 5}  # fmt: skip
+          "jobs": 4, "scripts": 5}  # fmt: skip
 HEAVY = {"torch", "stable_baselines3", "mujoco", "gymnasium", "gymnasium_robotics"}
 FILES = sorted(
-    path for name in FLOORS for path in ([ROOT / f"{name}.py"] if FLOORS[name] == 4 else (ROOT / name).rglob("*.py"))
+    path for name in FLOORS
+    for path in ([ROOT / f"{name}.py"] if name in ("train", "eval") else (ROOT / name).rglob("*.py"))
 )
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 

@@ -40,12 +40,6 @@ def test_smoke_writes_reports_and_leaves_the_recipe_alone(
     assert (ROOT / "configs/sac_her_FetchReach-v4.yaml").read_text() == recipe
 
 
-def test_the_median_counts_a_seed_that_never_crossed_as_last(script: ModuleType) -> None:
-    assert script.middle([3000, None, 5000]) == 5000
-    assert script.middle([3000, None, None]) is None
-    assert script.middle([1.0, 2.0, 3.0, None]) == 2.5
-
-
 def committed_recipes() -> list[Path]:
     return sorted(path for path in (ROOT / "configs").glob("*.yaml") if path.stem != "defaults")
 

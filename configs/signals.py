@@ -1,0 +1,47 @@
+"""Ctrl-C and SIGTERM are kept in mind until the program comes to a place where it can stop in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import Any
+
+
+class Interrupted(Exception):
+    """A signal asked the run to stop."""
+
+
+class StopSignals:
+    """While entered, the first SIGINT or SIGTERM sets `caught`; a second one ends the process at once.
+
+    Outside of the main thread signals cannot be caught, and nothing is done.
+    """
+
+    def __init__(self) -> None:
+        self.caught: int | None = None
+        self.previous: dict[int, Any] = {}
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.caught is not None:
+            # Not sys.exit: the user has asked twice, and clean-up may be what hangs.
+            os._exit(128 + number)
+        self.caught = number
+        print("\nstopping; press Ctrl-C again to quit at once", file=sys.stderr, flush=True)
+
+    def __enter__(self) -> StopSignals:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self.previous[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self.previous.items():
+            signal.signal(number, handler)
+
+    def check(self) -> None:
+        """Raise `Interrupted` if a signal came."""
+        if self.caught is not None:
+            raise Interrupted(signal.Signals(self.caught).name)
