@@ -6,7 +6,7 @@ SEEDS ?= 0-99
 OUT ?= checkpoints/first
 
 .DEFAULT_GOAL := help
-.PHONY: help setup image shell test test-docker lint format train eval doctor tensorboard clean
+.PHONY: help setup image shell test test-docker test-slurm lint format train eval doctor tensorboard clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ test: ## run the tests
 
 test-docker: ## run the container for real, too
 	bash docker/dev.sh --host pytest -m docker
+
+test-slurm: ## run sweeps on the Slurm cluster of this machine, too
+	bash docker/dev.sh --host pytest -m slurm
 
 lint: ## check style
 	$(DEV) ruff check .

@@ -71,9 +71,8 @@ class FastLoop(OffPolicyAlgorithm):
         self.learner = self._learner((-1.0 / (1.0 - self.gamma), 0.0) if fast["clip_targets"] else None)
         self.generator = np.random.default_rng(0)
         self.seen: list[np.ndarray] = []
-        self.explorer = Explorer(
-            self.n_envs, length, size, fast["random_length"], fast["noise_colour"], fast["burst_share"]
-        )
+        noise = [fast[key] for key in ("random_length", "noise_colour", "burst_share")]
+        self.explorer = Explorer(self.n_envs, length, size, *noise)
         self.acting_goals = np.zeros((self.n_envs, self.replay_buffer.goal), np.float32)
         self.publish()
 

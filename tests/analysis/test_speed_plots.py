@@ -16,8 +16,8 @@ from analysis.speed_plots import parts_figure, race_figure
 def run(*successes: int) -> list[Evaluation]:
     """An evaluation of 20 episodes each 1,000 steps and half a minute."""
     return [
-        Evaluation(steps=1000 * i, updates=100 * i, wall_clock_s=30.0 * i, success=rate([True] * n + [False] * (20 - n)),
-                   success_net=rate([True] * n))
+        Evaluation(steps=1000 * i, updates=100 * i, wall_clock_s=30.0 * i, success_net=rate([True] * n),
+                   success=rate([True] * n + [False] * (20 - n)))
         for i, n in enumerate(successes)
     ]  # fmt: skip
 
