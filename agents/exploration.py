@@ -60,8 +60,10 @@ class Explorer:
         """Episodes that ended get new noise; `dones` (n,)."""
         self.steps[dones] = self.length
 
-    def draw(self, generator: np.random.Generator, share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """One step of all environments, of which `share` is random.
+    def draw(
+        self, generator: np.random.Generator, share: float, bursts: float = 1.0
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """One step of all environments, of which `share` is random; `bursts` scales `burst_share` of new episodes.
 
         Returns the policy's noise (n, A), standard normal, and random actions (n, A), uniform in [−1, 1], both float32,
         and where to take the random action, (n,) bool.
@@ -69,8 +71,8 @@ class Explorer:
         fresh = np.flatnonzero(self.steps >= self.length)
         if len(fresh):
             self.steps[fresh] = 0
-            self.bursts[fresh] = bursts = generator.random(len(fresh)) < self.burst_share
-            for rows, colour in ((fresh[bursts], self.colour), (fresh[~bursts], 0.0)):
+            self.bursts[fresh] = chosen = generator.random(len(fresh)) < self.burst_share * bursts
+            for rows, colour in ((fresh[chosen], self.colour), (fresh[~chosen], 0.0)):
                 self.noise[rows] = coloured_noise(generator, len(rows), self.length, self.size, colour)
             self.random_now[fresh] = generator.random(len(fresh)) < share
         rows = np.arange(self.n_envs)

@@ -84,7 +84,8 @@ class TrainConfig:
     noise_colour: float | None = None
     """Correlation in time of the random actions: power falls as 1/f to this; 0 white, 1 pink (fast)."""
     burst_share: float | None = None
-    """Share of exploring episodes to which random_length and noise_colour apply (fast)."""
+    """Share of exploring episodes to which random_length and noise_colour apply, once the achieved goal moves in all
+    of the last 100 episodes; as much less as it moves in fewer (fast)."""
     moved_share: float | None = None
     """Share of each batch from episodes in which the achieved goal moved more than 2 cm (fast)."""
     match_goals: bool | None = None

@@ -57,6 +57,16 @@ def test_share_and_length_of_bursts(length: float) -> None:
     assert stays == pytest.approx(1.0 - 0.7 / length, abs=0.03)
 
 
+def test_bursts_in_a_share_of_episodes() -> None:
+    explorer = Explorer(200, LENGTH, SIZE, random_length=1000.0, colour=2.0, burst_share=0.25)
+    _, actions, random_now = play(explorer, LENGTH, 0.5)
+    # In a burst nothing changes within the episode; elsewhere the choice is made anew at each step.
+    same = (random_now == random_now[0]).all(axis=0)
+    assert 0.15 < same.mean() < 0.35
+    neighbours = (actions[1:] * actions[:-1]).mean(axis=(0, 2)) / (actions**2).mean()
+    assert neighbours[same].mean() > 0.7 and abs(neighbours[~same].mean()) < 0.05
+
+
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_none_and_all(share: float) -> None:
     _, _, random_now = play(Explorer(3, LENGTH, SIZE), 120, share)

@@ -217,6 +217,17 @@ def test_matched_episodes_are_those_that_came_near_the_goals() -> None:
     assert (batch.x[:, 2] == 2).mean() > 0.95
 
 
+def test_a_reachable_goal_was_achieved_by_moving_and_is_near() -> None:
+    buffer = replay()
+    goals = np.array([[150.0], [-1000.0]], np.float32)
+    # Before anything moved there is none: the goals themselves.
+    assert np.array_equal(buffer.reachable_goals(goals, np.random.default_rng(0)), goals)
+    fill([buffer], rounds=4)
+    found = buffer.reachable_goals(goals, np.random.default_rng(0))
+    # Achieved goals are 100 · episode + step, steps up to 6: the nearest to 150 is 106, to −1000 the earliest of all.
+    assert found[0] == 106.0 and 1.0 <= found[1] <= 6.0
+
+
 def test_how_much_moved_lately() -> None:
     buffer = replay()
     assert buffer.moved_lately() == 0.0
