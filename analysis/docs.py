@@ -105,8 +105,8 @@ def chapter_table(root: Path) -> str:
 def recipe_table(root: Path) -> str:
     """The table of recipes: every seed, when it crossed 95%, and its final checkpoint over held-out episodes."""
     rows = [
-        "| recipe | seed | 95% reached after | training until then | final success |",
-        "| --- | --- | --- | --- | --- |",
+        "| recipe | seed | 95% reached after | training until then | final success | machine |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     for path in sorted((root / "results/recipes").glob("*.json")):
         data = json.loads(path.read_text(encoding="utf-8"))["data"]
@@ -114,7 +114,7 @@ def recipe_table(root: Path) -> str:
             crossed = f"{seed['steps_to_95']:,} steps" if seed["steps_to_95"] else f"not in {seed['steps']:,} steps"
             time = f"{60 * seed['minutes_to_95']:.0f} s" if seed["minutes_to_95"] else ""
             final = format_rate(Rate.model_validate(seed["success"]))
-            rows.append(f"| `{data['recipe']}` | {seed['seed']} | {crossed} | {time} | {final} |")
+            rows.append(f"| `{data['recipe']}` | {seed['seed']} | {crossed} | {time} | {final} | {data['machine']} |")
     return "\n".join(rows)
 
 

@@ -24,7 +24,7 @@ from analysis import provenance
 from analysis.reports import DataReport, save
 from configs.cli import guarded, parse
 
-BATCH, HIDDEN, N_ENVS = 256, (256, 256), 16
+BATCH, HIDDEN = 256, (256, 256)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,10 +35,14 @@ class BenchmarkConfig:
     """Environment id."""
     part: Literal["all", "simulate", "learn", "scale"] = "all"
     """What to time: simulation, updates, both (all), or both at several sizes (scale)."""
+    n_envs: int = 16
+    """Environments side by side."""
     rounds: int = 7
     """How often each contestant is timed."""
     quick: bool = False
     """Fewer and shorter rounds: within a minute on two cores."""
+    smoke: bool = False
+    """Two environments, one round, hardly any work: shows that the path works, and says nothing about speed."""
     json_out: str | None = None
     """Report to write."""
 
@@ -77,10 +81,10 @@ def simulation(config: BenchmarkConfig, steps: int) -> dict[str, float]:
     from envs.vector import make_stock_vec_env, make_vec_env
 
     vectors = {
-        "upstream, one environment": make_stock_vec_env(config.env, 1, "dummy"),
-        "DummyVecEnv": make_stock_vec_env(config.env, N_ENVS, "dummy"),
-        "SubprocVecEnv": make_stock_vec_env(config.env, N_ENVS, "subproc"),
-        "ours, threads": make_vec_env(config.env, N_ENVS),
+        "one_upstream": make_stock_vec_env(config.env, 1, "dummy"),
+        "DummyVecEnv": make_stock_vec_env(config.env, config.n_envs, "dummy"),
+        "SubprocVecEnv": make_stock_vec_env(config.env, config.n_envs, "subproc"),
+        "ours": make_vec_env(config.env, config.n_envs),
     }
     cores = provenance.hardware().cores
     # The leanest environments there are, on one model in memory: what is left is mj_step.
@@ -102,7 +106,7 @@ def simulation(config: BenchmarkConfig, steps: int) -> dict[str, float]:
         return steps // cores * cores / (time.perf_counter() - began)
 
     contestants = {name: functools.partial(step_speed, vector, steps) for name, vector in vectors.items()}
-    speeds = in_turn(contestants | {"physics alone (limit)": physics}, config.rounds)
+    speeds = in_turn(contestants | {"physics": physics}, config.rounds)
     for vector in vectors.values():
         vector.close()
     return speeds
@@ -116,12 +120,12 @@ def filled(config: BenchmarkConfig, backend: str) -> Any:
     from configs.train_config import TrainConfig
     from envs.vector import make_vec_env
 
-    fill = 20 * 50 * N_ENVS
+    fill = (1 if config.smoke else 20) * 50 * config.n_envs
     settings = resolve(TrainConfig(
-        algo="sac", env=config.env, her=True, backend=backend, n_envs=N_ENVS, net_arch=HIDDEN, batch_size=BATCH,
+        algo="sac", env=config.env, her=True, backend=backend, n_envs=config.n_envs, net_arch=HIDDEN, batch_size=BATCH,
         learning_starts=fill, buffer_size=200_000, ent_coef=0.05,
     )).settings  # fmt: skip
-    model = build(settings, make_vec_env(config.env, N_ENVS), "cpu")
+    model = build(settings, make_vec_env(config.env, config.n_envs), "cpu")
     begin_segment(model, 0, 0)
     model.learn(fill)
     return model
@@ -143,7 +147,7 @@ def updates(config: BenchmarkConfig, count: int) -> dict[str, float]:
     for backend in ("sb3", "fast"):
         model = filled(config, backend)
         for threads in sorted({1, provenance.hardware().cores}):
-            contestants[f"{backend}, {threads} threads"] = functools.partial(learn_speed, model, threads, BATCH, count)
+            contestants[f"{backend}_{threads}_threads"] = functools.partial(learn_speed, model, threads, BATCH, count)
     return in_turn(contestants, config.rounds)
 
 
@@ -154,8 +158,8 @@ def scale(config: BenchmarkConfig, steps: int, count: int) -> tuple[dict[str, fl
 
     threads = sorted({1, provenance.hardware().cores})
     vectors = {
-        f"{n} environments, {t} threads": ThreadVecEnv([functools.partial(make_env, config.env)] * n, t)
-        for t in threads for n in (1, 2, 4, 8, 16, 32) if n >= t
+        f"{n}_environments_{t}_threads": ThreadVecEnv([functools.partial(make_env, config.env)] * n, t)
+        for t in threads for n in (1, 2, 4, 8, 16, 32) if t <= n <= 2 * config.n_envs
     }  # fmt: skip
     sim = in_turn(
         {name: functools.partial(step_speed, vector, steps) for name, vector in vectors.items()}, config.rounds
@@ -164,7 +168,7 @@ def scale(config: BenchmarkConfig, steps: int, count: int) -> tuple[dict[str, fl
         vector.close()
     model = filled(config, "fast")
     learn = {
-        f"batch {batch}, {t} threads": functools.partial(learn_speed, model, t, batch, max(10, count * BATCH // batch))
+        f"batch_{batch}_{t}_threads": functools.partial(learn_speed, model, t, batch, max(10, count * BATCH // batch))
         for t in threads for batch in (64, 128, 256, 512, 1024)
     }  # fmt: skip
     return sim, in_turn(learn, config.rounds)
@@ -173,17 +177,22 @@ def scale(config: BenchmarkConfig, steps: int, count: int) -> tuple[dict[str, fl
 def benchmark(config: BenchmarkConfig) -> None:
     """Time what was asked for, print the tables, and on the last line the ratios."""
     began = time.monotonic()
-    config = dataclasses.replace(config, rounds=2 if config.quick else config.rounds)
     steps, count = (800, 60) if config.quick else (3200, 300)
+    if config.smoke:
+        config, steps, count = dataclasses.replace(config, n_envs=2, rounds=1), 100, 6
+    elif config.quick:
+        config = dataclasses.replace(config, rounds=2)
     sim: dict[str, float] = {}
     learn: dict[str, float] = {}
     ratios = {}
     if config.part == "scale":
-        sim, learn = scale(config, steps, count)
+        # More contestants, fewer rounds: this part is about shapes, not about the last per cent.
+        config = dataclasses.replace(config, rounds=min(3, config.rounds))
+        sim, learn = scale(config, steps, count // 3)
     if config.part in ("all", "simulate"):
         sim = simulation(config, steps)
-        ratios["sim_vs_subproc"] = sim["ours, threads"] / sim["SubprocVecEnv"]
-        ratios["sim_vs_limit"] = sim["ours, threads"] / sim["physics alone (limit)"]
+        ratios["sim_vs_subproc"] = sim["ours"] / sim["SubprocVecEnv"]
+        ratios["sim_vs_limit"] = sim["ours"] / sim["physics"]
     if config.part in ("all", "learn"):
         learn = updates(config, count)
         stock, ours = (max(v for k, v in learn.items() if k.startswith(name)) for name in ("sb3", "fast"))
@@ -198,7 +207,7 @@ def benchmark(config: BenchmarkConfig) -> None:
         common = provenance.metadata(
             dataclasses.asdict(config),
             env_id=config.env,
-            n_envs=N_ENVS,
+            n_envs=config.n_envs,
             wall_clock_s=round(time.monotonic() - began, 1),
         )
         data = {"steps_per_second": sim, "updates_per_second": learn, "ratios": ratios, "batch": BATCH}

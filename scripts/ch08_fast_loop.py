@@ -17,11 +17,11 @@ import tempfile
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from analysis.errors import TrainingFailure
 from analysis.provenance import metadata
 from analysis.reports import DataReport, save
+from configs.chain import run_chain
 from configs.cli import subcommands
 
 HERE = Path(__file__).parent
@@ -63,14 +63,14 @@ def profile(env: str = "FetchPush-v4", steps: int = 3200, json_out: str = "resul
     from configs.train_config import TrainConfig
     from envs.vector import make_stock_vec_env, make_vec_env
 
-    began, steps = time.monotonic(), 800 if smoke else steps
+    began, steps, n_envs = time.monotonic(), 200 if smoke else steps, 2 if smoke else None
     runs: dict[str, dict[str, float]] = {}
     for name, backend, vector in (
         ("stock, DummyVecEnv", "sb3", partial(make_stock_vec_env, kind="dummy")),
         ("stock, SubprocVecEnv", "sb3", partial(make_stock_vec_env, kind="subproc")),
         ("ours", "fast", make_vec_env),
     ):
-        resolved = resolve(TrainConfig(algo="sac", env=env, her=True, backend=backend, learning_starts=steps,
+        resolved = resolve(TrainConfig(algo="sac", env=env, her=True, backend=backend, learning_starts=steps, n_envs=n_envs,
                                        gradient_steps=1 if smoke else 8))  # fmt: skip
         settings = resolved.settings
         torch.set_num_threads(settings["threads"])
@@ -94,9 +94,9 @@ def profile(env: str = "FetchPush-v4", steps: int = 3200, json_out: str = "resul
 
 
 def benchmark(part: str, smoke: bool = False) -> int:
-    """One part of scripts/benchmark.py; smoke: its quick version."""
+    """One part of scripts/benchmark.py."""
     path = place(f"results/ch08_{part}.json", smoke)
-    return call("benchmark.py", "--part", part, "--json-out", path, *(["--quick"] if smoke else []))
+    return call("benchmark.py", "--part", part, "--json-out", path, *(["--smoke"] if smoke else []))
 
 
 def simulate(smoke: bool = False) -> int:
@@ -126,18 +126,23 @@ def report(json_out: str = "results/ch08_race.json", smoke: bool = False) -> int
     return race(place(json_out, smoke), place(f"{FIGURES}/ch08_race.png", smoke))
 
 
-def everything(smoke: bool = False) -> int:
+def lab(smoke: bool = False) -> int:
+    """The lab's `--verify`, in a process of its own."""
+    return call("labs/fast_loop.py", "--verify", "--json-out", place("results/ch08_lab.json", smoke))
+
+
+def run_all(smoke: bool = False) -> int:
     """All of the above but the sweep, which takes an hour, and the lab."""
-    for step in (profile, simulate, learn, scale, report):
-        print(f"== {step.__name__}")
-        step(smoke=smoke)
-    return call("labs/fast_loop.py", "--verify")
+    began = time.monotonic()
+    steps = {step.__name__: partial(step, smoke=smoke) for step in (profile, simulate, learn, scale, report, lab)}
+    status, outcomes = run_chain(steps)
+    seconds = {name: outcome["seconds"] for name, outcome in outcomes.items()}
+    common = metadata({"smoke": smoke}, status="failed" if status else "finished",
+                      wall_clock_s=round(time.monotonic() - began, 3))  # fmt: skip
+    save(place("results/ch08_all.json", smoke), DataReport(**common, name="ch08_all", data={"seconds": seconds}))
+    return status
 
-
-COMMANDS: dict[str, Any] = {
-    "profile": profile, "simulate": simulate, "learn": learn, "scale": scale, "sweep": sweep, "report": report,
-    "all": everything,
-}  # fmt: skip
 
 if __name__ == "__main__":
-    sys.exit(subcommands(COMMANDS, "ch08_fast_loop.py", __doc__))
+    COMMANDS = {step.__name__: step for step in (profile, simulate, learn, scale, sweep, report)} | {"all": run_all}
+    sys.exit(subcommands(COMMANDS, "ch08_fast_loop.py", "Chapter 08: how fast can it learn?"))
