@@ -70,9 +70,10 @@ def profile(env: str = "FetchPush-v4", steps: int = 3200, json_out: str = "resul
         ("stock, SubprocVecEnv", "sb3", partial(make_stock_vec_env, kind="subproc")),
         ("ours", "fast", make_vec_env),
     ):
-        resolved = resolve(TrainConfig(algo="sac", env=env, her=True, backend=backend, learning_starts=steps, n_envs=n_envs,
-                                       gradient_steps=1 if smoke else 8))  # fmt: skip
-        settings = resolved.settings
+        settings = resolve(TrainConfig(
+            algo="sac", env=env, her=True, backend=backend, learning_starts=steps, n_envs=n_envs,
+            gradient_steps=1 if smoke else 8,
+        )).settings  # fmt: skip
         torch.set_num_threads(settings["threads"])
         model = build(settings, vector(env, settings["n_envs"]), "cpu")
         begin_segment(model, 0, 0)
