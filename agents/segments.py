@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,9 @@ def begin_segment(model: BaseAlgorithm, seed: int, segment: int) -> None:
     model.set_random_seed(segment_seed(seed, segment))
     # Without this the first episodes would go on from whatever ran before.
     model._last_obs = None
+    # As a continued run reads them from its state: a mean of NumPy's float32 differs from one of Python's numbers.
+    if model.ep_success_buffer:
+        model.ep_success_buffer = deque(map(float, model.ep_success_buffer), maxlen=model.ep_success_buffer.maxlen)
 
 
 def close_open_episodes(model: BaseAlgorithm) -> None:

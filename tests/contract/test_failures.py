@@ -86,7 +86,7 @@ def test_nan_from_the_environment(tmp_path: Path, commands: Any, algo: str, env:
 POISON = """
 import torch
 from stable_baselines3 import PPO, SAC, TD3
-from agents.fast_sac import FastSAC
+from agents.fast_loop import FastLoop
 count = itertools.count(1)
 def spoil(cls):
     train = cls.train
@@ -99,7 +99,7 @@ def spoil(cls):
                 with torch.no_grad():
                     next(self.policy.parameters()).fill_(float("nan"))
     cls.train = wrapper
-for cls in (PPO, SAC, TD3, FastSAC):
+for cls in (PPO, SAC, TD3, FastLoop):
     if "train" in vars(cls):
         spoil(cls)
 """
