@@ -37,7 +37,7 @@ class BenchmarkConfig:
     """What to time: simulation, updates, both (all), or both at several sizes (scale)."""
     n_envs: int = 16
     """Environments side by side."""
-    rounds: int = 7
+    rounds: int = 5
     """How often each contestant is timed."""
     quick: bool = False
     """Fewer and shorter rounds: within a minute on two cores."""
