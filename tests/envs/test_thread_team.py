@@ -69,11 +69,16 @@ def test_an_interrupted_wait_leaves_the_team_in_order() -> None:
         time.sleep(0.15)
         seen.append(index)
 
-    orders = team.begin(slow, range(4))
-    # Ctrl-C while the main thread waits.
-    threading.Timer(0.05, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT]).start()
-    with pytest.raises(KeyboardInterrupt):
-        wait(orders)
+    # A shell's background job is born deaf to Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        orders = team.begin(slow, range(4))
+        # Ctrl-C while the main thread waits.
+        threading.Timer(0.05, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT]).start()
+        with pytest.raises(KeyboardInterrupt):
+            wait(orders)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert not seen, "the wait was not interrupted"
     assert wait(team.begin(seen.append, [10, 11])) is None
     assert sorted(seen) == [0, 1, 2, 3, 10, 11], "orders are carried out one after the other"
