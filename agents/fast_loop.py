@@ -19,6 +19,7 @@ from agents.exploration import Explorer
 from agents.input_map import InputMap
 from agents.mlp import MlpStack
 from agents.replay import EpisodeReplay
+from analysis.errors import TrainingFailure, UserError
 
 # Batches for this many updates are drawn at once.
 CHUNK = 16
@@ -62,7 +63,7 @@ class FastLoop(OffPolicyAlgorithm):
         self.replay_buffer = EpisodeReplay(
             capacity, length, self.observation_space, size, self.n_envs, _reward_of(env),
             fast["her_goal_selection_strategy"], fast["her_ratio"], fast["moved_share"],
-            reflection=env.env_method("reflection", indices=[0])[0] if fast["mirror"] else None,
+            reflection=_reflection_of(env) if fast["mirror"] else None,
             match_goals=fast["match_goals"],
         )  # fmt: skip
         self.input_map = InputMap(
@@ -214,6 +215,14 @@ class FastLoop(OffPolicyAlgorithm):
         self.learner.load(state["learner"])
         self.input_map.load(state["input_map"])
         self.publish()
+
+
+def _reflection_of(env: VecEnv) -> Any:
+    """The task in a mirror, asked of the first environment. Raises `UserError` where it does not know."""
+    try:
+        return env.env_method("reflection", indices=[0])[0]
+    except (AttributeError, EOFError, TrainingFailure):
+        raise UserError("--mirror True needs a task that says what it is in a mirror, as the Fetch tasks do.") from None
 
 
 def _reward_of(env: VecEnv) -> Any:

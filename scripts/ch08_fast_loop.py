@@ -121,7 +121,7 @@ def sweep(config: str = "configs/sweeps/push_seeds.json", slots: int = 1, smoke:
 
 
 def report(json_out: str = "results/ch08_race.json", smoke: bool = False) -> int:
-    """Every seed of the recipes and of stock beside them: one figure a task, and steps and minutes to 95%."""
+    """Steps and minutes to 95% of every recipe's seeds; a figure of Push, with stock where its sweep was run."""
     from analysis.race import race
 
     return race(place(json_out, smoke), place(f"{FIGURES}/ch08_race.png", smoke))
@@ -133,7 +133,7 @@ def lab(smoke: bool = False) -> int:
 
 
 def run_all(smoke: bool = False) -> int:
-    """All of the above but the sweep, which takes an hour, and the lab."""
+    """All of the above but the sweep, which takes long, and the lab."""
     began = time.monotonic()
     steps = {step.__name__: partial(step, smoke=smoke) for step in (profile, simulate, learn, scale, report, lab)}
     status, outcomes = run_chain(steps)

@@ -60,6 +60,7 @@ WRONG = [
     ("train --algo ppo --env FetchReach-v4 --her --out a", ["--her", "off-policy"]),
     ("train --algo sac --env TinyFlat-v0 --her --out a", ["--her", "goal-conditioned"]),
     ("train --algo sac --env CartPole-v1 --out a", ["continuous actions"]),
+    ("train --algo sac --her --env TinyReach-v0 --mirror True --out a", ["--mirror", "Fetch"]),
     ("train --algo ppo --env FetchReach-v4 --buffer-size 9 --out a", ["--buffer-size does not exist in ppo"]),
     ("train --algo ppo --env FetchReach-v4 --ent-coef auto --out a", ["--ent-coef auto"]),
     ("train --algo ppo --env FetchReach-v4 --batch-size 1 --out a", ["--batch-size"]),
