@@ -34,7 +34,8 @@ PASSED_ON = {
 
 # What only our learner reads.
 FAST = ("random_actions", "moved_share", "clip_targets", "normalise", "relative_goal", "random_length",
-        "noise_colour", "random_until", "mirror", "match_goals", "reachable_goals", "burst_share")  # fmt: skip
+        "noise_colour", "random_until", "mirror", "match_goals", "reachable_goals", "burst_share",
+        "td_steps")  # fmt: skip
 
 
 def policy_name(space: gym.Space) -> str:

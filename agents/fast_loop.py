@@ -15,6 +15,8 @@ from stable_baselines3.common.buffers import DictReplayBuffer
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
+from agents.device_replay import DeviceReplay
+from agents.device_update import DeviceUpdates
 from agents.exploration import Explorer
 from agents.input_map import InputMap
 from agents.mlp import MlpStack
@@ -26,14 +28,17 @@ CHUNK = 16
 
 
 class Learner(Protocol):
-    """Networks and their update, on features φ (B, F)."""
+    """Networks and their update, on features φ (B, F). `updates` counts them, and every `period`-th does the same."""
+
+    updates: int
+    period: int
 
     def act(self, phi: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """Exploring actions (B, A) in [−1, 1], with standard normal `noise` (B, A)."""
         ...
 
     def __call__(self, *batch: torch.Tensor) -> dict[str, torch.Tensor]:
-        """One update on (φ, next φ, actions, rewards, terminated, noise (2 B, A)); losses by the names to log."""
+        """One update on (φ, next φ, actions, rewards, discounts, noise (2 B, A)); losses by the names to log."""
         ...
 
     def state(self) -> dict[str, Any]:
@@ -60,22 +65,36 @@ class FastLoop(OffPolicyAlgorithm):
         super().__init__(policy, env, buffer_size=1, replay_buffer_class=DictReplayBuffer, **arguments)
         self.buffer_size = capacity
         size = self.action_space.shape[0]
-        self.replay_buffer = EpisodeReplay(
-            capacity, length, self.observation_space, size, self.n_envs, _reward_of(env),
-            fast["her_goal_selection_strategy"], fast["her_ratio"], fast["moved_share"],
-            reflection=_reflection_of(env) if fast["mirror"] else None,
-            match_goals=fast["match_goals"],
-        )  # fmt: skip
+        self.replay_buffer = self._make_replay(capacity, size, env)
         self.input_map = InputMap(
             self.replay_buffer.size, self.replay_buffer.goal, fast["normalise"], fast["relative_goal"], str(self.device)
         )
         self.learner = self._learner((-1.0 / (1.0 - self.gamma), 0.0) if fast["clip_targets"] else None)
+        self.device_updates = None
+        if isinstance(self.replay_buffer, DeviceReplay):
+            self.device_updates = DeviceUpdates(self.replay_buffer, self.input_map, self.learner, size)
         self.generator = np.random.default_rng(0)
         self.seen: list[np.ndarray] = []
         noise = [fast[key] for key in ("random_length", "noise_colour", "burst_share")]
         self.explorer = Explorer(self.n_envs, length, size, *noise)
         self.acting_goals = np.zeros((self.n_envs, self.replay_buffer.goal), np.float32)
         self.publish()
+
+    def _make_replay(self, capacity: int, actions: int, env: VecEnv) -> EpisodeReplay:
+        """On the GPU if the learner is there and the task's reward can be computed there; else in main memory."""
+        fast = self.fast
+        arguments = (
+            capacity, self.length, self.observation_space, actions, self.n_envs, _reward_of(env),
+            fast["her_goal_selection_strategy"], fast["her_ratio"], fast["moved_share"],
+        )  # fmt: skip
+        options = {
+            "reflection": _reflection_of(env) if fast["mirror"] else None, "match_goals": fast["match_goals"],
+            "gamma": self.gamma, "td_steps": fast["td_steps"],
+        }  # fmt: skip
+        reward = _tensor_reward_of(env) if replay_on_device(self.device) else None
+        if reward is None:
+            return EpisodeReplay(*arguments, **options)
+        return DeviceReplay(*arguments, reward=reward, device=str(self.device), **options)
 
     def _learner(self, bounds: tuple[float, float] | None) -> Learner:
         raise NotImplementedError
@@ -85,8 +104,8 @@ class FastLoop(OffPolicyAlgorithm):
 
     def _excluded_save_params(self) -> list[str]:
         # What the stock class does not know: kept apart by `agents/checkpoint.py`, as plain tensors.
-        own = ["length", "fast", "input_map", "learner", "generator", "seen", "explorer", "acting_goals"]
-        return [*super()._excluded_save_params(), *own]
+        own = ["length", "fast", "input_map", "learner", "device_updates", "generator", "seen", "explorer"]
+        return [*super()._excluded_save_params(), *own, "acting_goals"]
 
     def set_random_seed(self, seed: int | None = None) -> None:
         """Seed everything stock seeds, and the generator of replay and exploration."""
@@ -167,9 +186,13 @@ class FastLoop(OffPolicyAlgorithm):
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """`gradient_steps` updates on batches of `batch_size`."""
         losses: dict[str, torch.Tensor] = {}
-        for batches in self._batches(gradient_steps, batch_size):
-            for batch in zip(*batches, strict=True):
-                losses |= self.learner(*batch)
+        if self.device_updates is not None:
+            self.replay_buffer.refresh(self.generator)
+            losses = self.device_updates(gradient_steps, batch_size)
+        else:
+            for batches in self._batches(gradient_steps, batch_size):
+                for batch in zip(*batches, strict=True):
+                    losses |= self.learner(*batch)
         self._n_updates += gradient_steps
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         for name, value in losses.items():
@@ -186,7 +209,7 @@ class FastLoop(OffPolicyAlgorithm):
                 # Row b · n + i goes to update i: the relabelled rows come first, and each update gets its share.
                 return rows.reshape(size, n, *rows.shape[1:]).transpose(0, 1).contiguous()
 
-            others = [torch.from_numpy(a).to(self.device) for a in (batch.actions, batch.rewards, batch.terminated)]
+            others = [torch.from_numpy(a).to(self.device) for a in (batch.actions, batch.rewards, batch.discounts)]
             noise = torch.randn(n, 2 * size, batch.actions.shape[1], device=self.device)
             yield [split(t) for t in (self._features(batch.x), self._features(batch.next_x), *others)] + [noise]
 
@@ -215,6 +238,19 @@ class FastLoop(OffPolicyAlgorithm):
         self.learner.load(state["learner"])
         self.input_map.load(state["input_map"])
         self.publish()
+
+
+def replay_on_device(device: torch.device) -> bool:
+    """Whether transitions live where the networks do: on a GPU they would have to travel there at every update."""
+    return device.type == "cuda"
+
+
+def _tensor_reward_of(env: VecEnv) -> Any:
+    """The task's reward for tensors, asked of the first environment; None where it has none."""
+    try:
+        return env.env_method("tensor_reward", indices=[0])[0]
+    except (AttributeError, EOFError, TrainingFailure):
+        return None
 
 
 def _reflection_of(env: VecEnv) -> Any:

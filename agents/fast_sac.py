@@ -14,7 +14,7 @@ class FastSAC(FastLoop, SAC):
     def _learner(self, bounds: tuple[float, float] | None) -> SacUpdate:
         return SacUpdate(
             self.input_map.outputs, self.action_space.shape[0], self.policy_kwargs["net_arch"], self.learning_rate,
-            self.gamma, self.tau, None if self.ent_coef == "auto" else float(self.ent_coef), bounds, str(self.device),
+            self.tau, None if self.ent_coef == "auto" else float(self.ent_coef), bounds, str(self.device),
         )  # fmt: skip
 
     def _publish_networks(self) -> None:

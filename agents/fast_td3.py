@@ -26,7 +26,7 @@ class FastTD3(FastLoop, TD3):
     def _learner(self, bounds: tuple[float, float] | None) -> Td3Update:
         return Td3Update(
             self.input_map.outputs, self.action_space.shape[0], self.policy_kwargs["net_arch"], self.learning_rate,
-            self.gamma, self.tau, self.policy_delay, self.target_policy_noise, self.target_noise_clip,
+            self.tau, self.policy_delay, self.target_policy_noise, self.target_noise_clip,
             self.exploration_noise, bounds, str(self.device),
         )  # fmt: skip
 

@@ -32,13 +32,17 @@ Strategy = Literal["future", "final", "episode"]
 
 @dataclass
 class Batch:
-    """Transitions as flat arrays, float32: x and next_x (B, D) with D = 2 G + O, actions (B, A), the rest (B,)."""
+    """Transitions as flat arrays, float32: x and next_x (B, D) with D = 2 G + O, actions (B, A), the rest (B,).
+
+    With n steps to a target, `next_x` comes n steps after `x` and `rewards` is what these steps add up to, discounted;
+    `discounts` is what the value of `next_x` counts: γⁿ, or 0 where the task has ended.
+    """
 
     x: np.ndarray
     next_x: np.ndarray
     actions: np.ndarray
     rewards: np.ndarray
-    terminated: np.ndarray
+    discounts: np.ndarray
 
 
 class EpisodeReplay:
@@ -48,40 +52,47 @@ class EpisodeReplay:
     relabelled, as with `n_sampled_goal` goals: 1 − 1 / (n + 1); 0 switches hindsight off. `moved_share` of each batch
     is drawn from episodes whose achieved goal moved more than `moved_distance` (m), once there are any. With
     `match_goals` they are those among them that came near the task's goals. With a `reflection` of the task, half of
-    each batch is seen in the mirror.
+    each batch is seen in the mirror. `td_steps`: over how many steps rewards are added up before `gamma` discounts the
+    rest (Sutton & Barto 2018, section 7.1), fewer where the episode ends.
     """
 
     def __init__(
         self, capacity: int, length: int, space: gym.spaces.Dict, action_size: int, n_envs: int,
         compute_reward: RewardFunction, strategy: Strategy = "future", her_ratio: float = 0.8,
         moved_share: float = 0.0, moved_distance: float = 0.02, reflection: Reflection | None = None,
-        match_goals: bool = False,
+        match_goals: bool = False, gamma: float = 0.99, td_steps: int = 1,
     ):  # fmt: skip
         self.length, self.n_envs, self.compute_reward = length, n_envs, compute_reward
         self.strategy, self.her_ratio = strategy, her_ratio
         self.moved_share, self.moved_distance = moved_share, moved_distance
-        self.reflection = reflection
+        self.reflection, self.gamma, self.td_steps = reflection, gamma, td_steps
         self.episodes = max(1, capacity // length)
         goal, size = space["achieved_goal"].shape[0], space["observation"].shape[0]
         self.goal, self.size = goal, 2 * goal + size
         self.matcher, self.match_goals = GoalMatcher(self.episodes, goal), match_goals
         self.matched_at = -1
-
-        def arrays(n: int) -> dict[str, np.ndarray]:
-            return {
-                # Row t holds (achieved goal, desired goal, observation) before step t; row `length` the last one.
-                "x": np.zeros((n, length + 1, self.size), np.float32),
-                "actions": np.zeros((n, length, action_size), np.float32),
-                "rewards": np.zeros((n, length), np.float32),
-                "terminated": np.zeros((n, length), np.float32),
-            }
-
-        self.stored, self.open = arrays(self.episodes), arrays(n_envs)
+        self.shapes = {
+            # Row t holds (achieved goal, desired goal, observation) before step t; row `length` the last one.
+            "x": (length + 1, self.size), "actions": (length, action_size), "rewards": (length,),
+            "terminated": (length,),
+        }  # fmt: skip
+        self.stored = self._storage(self.episodes)
+        self.open = {key: np.zeros((n_envs, *shape), np.float32) for key, shape in self.shapes.items()}
         self.lengths = np.zeros(self.episodes, np.int64)
         self.moved = np.zeros(self.episodes, bool)
         self.open_steps = np.zeros(n_envs, np.int64)
         self.added = 0
         self._index()
+
+    def _storage(self, n: int) -> dict[str, Any]:
+        return {key: np.zeros((n, *shape), np.float32) for key, shape in self.shapes.items()}
+
+    def _write(self, slot: int, episode: dict[str, np.ndarray]) -> None:
+        for key, value in episode.items():
+            self.stored[key][slot] = value
+
+    def _read(self, slots: np.ndarray) -> dict[str, np.ndarray]:
+        return {key: value[slots] for key, value in self.stored.items()}
 
     def flat(self, observation: dict[str, np.ndarray]) -> np.ndarray:
         """Dictionary of (n, …) arrays to (n, D) float32, in Stable-Baselines3's order of keys."""
@@ -113,8 +124,7 @@ class EpisodeReplay:
 
     def _store(self, episode: dict[str, np.ndarray], steps: int) -> None:
         slot = self.added % self.episodes
-        for key, value in episode.items():
-            self.stored[key][slot] = value
+        self._write(slot, episode)
         achieved = episode["x"][: steps + 1, : self.goal]
         self.lengths[slot] = steps
         self.moved[slot] = np.linalg.norm(achieved - achieved[0], axis=1).max() > self.moved_distance
@@ -156,21 +166,44 @@ class EpisodeReplay:
             # Every transition decides for itself, so that relabelled and original ones get the same share.
             chosen = np.flatnonzero(generator.random(n) < self.moved_share)
             slots[chosen], steps[chosen] = self._draw(generator, len(chosen), self.some, self.some_ends)
-        x, next_x = self.stored["x"][slots, steps], self.stored["x"][slots, steps + 1]
-        rewards = self.stored["rewards"][slots, steps]
+        x, goals = self.stored["x"][slots, steps], None
         relabelled = int(self.her_ratio * n)
         if relabelled:
             goals = self._goals(generator, slots[:relabelled], steps[:relabelled])
+        next_x, rewards, discounts = self._ahead(slots, steps, goals)
+        if goals is not None:
             x[:relabelled, self.goal : 2 * self.goal] = goals
             next_x[:relabelled, self.goal : 2 * self.goal] = goals
-            # r = R(achieved after the step, new goal)
-            rewards[:relabelled] = self.compute_reward(next_x[:relabelled, : self.goal], goals, {})
         actions = self.stored["actions"][slots, steps]
         if self.reflection is not None:
             rows = np.flatnonzero(generator.random(n) < 0.5)
             x[rows], next_x[rows] = self.reflection(x[rows]), self.reflection(next_x[rows])
             actions[rows] *= self.reflection.action_sign
-        return Batch(x, next_x, actions, rewards, self.stored["terminated"][slots, steps])
+        return Batch(x, next_x, actions, rewards, discounts)
+
+    def _ahead(
+        self, slots: np.ndarray, steps: np.ndarray, goals: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Where `td_steps` steps lead, their discounted rewards, and the discount of what follows.
+
+        The first len(goals) rows are rewarded for these goals instead of their own.
+        """
+        rewards, discounts = np.zeros(len(slots), np.float32), np.ones(len(slots), np.float32)
+        last = steps - 1
+        for ahead in range(self.td_steps):
+            # Rows whose episode has ended add nothing more.
+            on = (discounts > 0) & (steps + ahead < self.lengths[slots])
+            last = np.where(on, steps + ahead, last)
+            reward = self.stored["rewards"][slots, last]
+            if goals is not None:
+                # r = R(achieved after the step, new goal)
+                achieved = self.stored["x"][slots[: len(goals)], last[: len(goals)] + 1, : self.goal]
+                reward[: len(goals)] = self.compute_reward(achieved, goals, {})
+            # R = Σ γᵏ rₜ₊ₖ
+            rewards += np.where(on, discounts * reward, 0.0).astype(np.float32)
+            ended = self.stored["terminated"][slots, last]
+            discounts = np.where(on, discounts * np.float32(self.gamma) * (1.0 - ended), discounts).astype(np.float32)
+        return self.stored["x"][slots, last + 1], rewards, discounts
 
     def _match(self, generator: np.random.Generator) -> None:
         """Replace the episodes that moved by those among them that match the task's goals."""
@@ -199,7 +232,7 @@ class EpisodeReplay:
     def export(self, first: int) -> dict[str, np.ndarray]:
         """The episodes added since there were `first`, oldest first, as arrays that `load` takes."""
         slots = np.arange(first, self.added) % self.episodes
-        return {key: value[slots] for key, value in self.stored.items()} | {"lengths": self.lengths[slots]}
+        return self._read(slots) | {"lengths": self.lengths[slots]}
 
     def load(self, arrays: dict[str, np.ndarray]) -> None:
         """Add exported episodes."""

@@ -27,12 +27,15 @@ class SacUpdate:
     the critics' targets, or None.
     """
 
+    # Every update does the same.
+    period = 1
+
     def __init__(
-        self, features: int, actions: int, hidden: Sequence[int], learning_rate: float, gamma: float, tau: float,
+        self, features: int, actions: int, hidden: Sequence[int], learning_rate: float, tau: float,
         ent_coef: float | None, clip_targets: tuple[float, float] | None = None, device: str = "cpu",
     ):  # fmt: skip
-        self.features, self.actions, self.gamma, self.tau = features, actions, gamma, tau
-        self.clip_targets, self.device = clip_targets, device
+        self.features, self.actions, self.tau = features, actions, tau
+        self.clip_targets, self.updates = clip_targets, 0
         self.actor = MlpStack(1, (features, *hidden, 2 * actions), device)
         self.critic = MlpStack(2, (features + actions, *hidden, 1), device)
         self.target = MlpStack(2, self.critic.sizes, device)
@@ -56,13 +59,15 @@ class SacUpdate:
 
     @torch.no_grad()
     def __call__(
-        self, phi: Tensor, next_phi: Tensor, actions: Tensor, rewards: Tensor, terminated: Tensor, noise: Tensor
+        self, phi: Tensor, next_phi: Tensor, actions: Tensor, rewards: Tensor, discounts: Tensor, noise: Tensor
     ) -> dict[str, Tensor]:
-        """One update; `noise` (2 B, A) is standard normal, for the states and then for the next states.
+        """One update; `noise` (2 B, A) is standard normal, for the states and then for the next states;
+        `discounts` (B,) is what the value of a next state counts.
 
         Returns the losses as tensors, under the names that are logged.
         """
         n = len(phi)
+        self.updates += 1
         alpha = self.log_ent_coef.exp()
         # The actor does not change until the end, so both of its passes are one.
         hidden = self.actor.forward(torch.cat([phi, next_phi]))
@@ -78,7 +83,7 @@ class SacUpdate:
         if self.tuned:
             losses |= self._tune_entropy(log_prob[:n])
         losses["critic_loss"] = self._improve_critics(
-            phi, next_phi, actions, rewards, terminated, sampled[n:], log_prob[n:], alpha
+            phi, next_phi, actions, rewards, discounts, sampled[n:], log_prob[n:], alpha
         )
         losses["actor_loss"] = self._improve_actor(
             phi, [h[:, :n] for h in hidden], raw_log_std[:n], spread[:n], sampled[:n], slope[:n], log_prob[:n], alpha
@@ -88,12 +93,12 @@ class SacUpdate:
         return losses
 
     def _improve_critics(
-        self, phi: Tensor, next_phi: Tensor, actions: Tensor, rewards: Tensor, terminated: Tensor,
+        self, phi: Tensor, next_phi: Tensor, actions: Tensor, rewards: Tensor, discounts: Tensor,
         next_actions: Tensor, next_log_prob: Tensor, alpha: Tensor,
     ) -> Tensor:  # fmt: skip
         next_q = self.target.forward(torch.cat([next_phi, next_actions], 1))[-1][:, :, 0].amin(0)
-        # y = r + γ (1 − terminated) (minᵢ Q'ᵢ(s', a') − α log π(a'|s'))
-        y = rewards + self.gamma * (1.0 - terminated) * (next_q - alpha * next_log_prob)
+        # y = r + γ (minᵢ Q'ᵢ(s', a') − α log π(a'|s')), with γ = 0 where s' is terminal
+        y = rewards + discounts * (next_q - alpha * next_log_prob)
         if self.clip_targets is not None:
             y = y.clamp(*self.clip_targets)
         inputs = torch.cat([phi, actions], 1)

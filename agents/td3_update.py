@@ -25,11 +25,11 @@ class Td3Update:
     """
 
     def __init__(
-        self, features: int, actions: int, hidden: Sequence[int], learning_rate: float, gamma: float, tau: float,
+        self, features: int, actions: int, hidden: Sequence[int], learning_rate: float, tau: float,
         policy_delay: int = 2, policy_noise: float = 0.2, noise_clip: float = 0.5, action_noise: float = 0.1,
         clip_targets: tuple[float, float] | None = None, device: str = "cpu",
     ):  # fmt: skip
-        self.features, self.gamma, self.tau, self.policy_delay = features, gamma, tau, policy_delay
+        self.features, self.tau, self.policy_delay = features, tau, policy_delay
         self.policy_noise, self.noise_clip, self.action_noise = policy_noise, noise_clip, action_noise
         self.clip_targets = clip_targets
         self.actor = MlpStack(1, (features, *hidden, actions), device)
@@ -42,7 +42,7 @@ class Td3Update:
         self.target.flat.copy_(self.critic.flat)
         self.actor_optimizer = FlatAdam(self.actor.flat, self.actor.grad, learning_rate)
         self.critic_optimizer = FlatAdam(self.critic.flat, self.critic.grad, learning_rate)
-        self.updates = 0
+        self.updates, self.period = 0, policy_delay
 
     @torch.no_grad()
     def act(self, phi: Tensor, noise: Tensor | None) -> Tensor:
@@ -52,7 +52,7 @@ class Td3Update:
 
     @torch.no_grad()
     def __call__(
-        self, phi: Tensor, next_phi: Tensor, actions: Tensor, rewards: Tensor, terminated: Tensor, noise: Tensor
+        self, phi: Tensor, next_phi: Tensor, actions: Tensor, rewards: Tensor, discounts: Tensor, noise: Tensor
     ) -> dict[str, Tensor]:
         """One update; the first B rows of `noise` (at least (B, A), standard normal) smooth the target action.
 
@@ -63,8 +63,8 @@ class Td3Update:
         smoothing = (self.policy_noise * noise[: len(phi)]).clamp_(-self.noise_clip, self.noise_clip)
         next_actions = (torch.tanh(self.actor_target.forward(next_phi)[-1][0]) + smoothing).clamp_(-1.0, 1.0)
         next_q = self.target.forward(torch.cat([next_phi, next_actions], 1))[-1][:, :, 0].amin(0)
-        # y = r + γ (1 − terminated) minᵢ Q'ᵢ(s', a')
-        y = rewards + self.gamma * (1.0 - terminated) * next_q
+        # y = r + γ minᵢ Q'ᵢ(s', a'), with γ = 0 where s' is terminal
+        y = rewards + discounts * next_q
         if self.clip_targets is not None:
             y = y.clamp(*self.clip_targets)
         inputs = torch.cat([phi, actions], 1)

@@ -195,7 +195,8 @@ def resolve(config: TrainConfig, episode: int = 50) -> Resolved:
 def check_ranges(values: dict[str, Any]) -> None:
     """Raise `UserError` on a number that no run can use, such as a discount of 2."""
     positive = ("total_steps", "n_envs", "learning_rate", "batch_size", "threads", "checkpoint_every", "buffer_size",
-                "train_freq", "n_steps", "n_epochs", "policy_delay", "her_n_sampled_goal", "eval_episodes")  # fmt: skip
+                "train_freq", "n_steps", "n_epochs", "policy_delay", "her_n_sampled_goal", "eval_episodes",
+                "td_steps")  # fmt: skip
     shares = ("gamma", "tau", "gae_lambda", "random_actions", "moved_share", "reachable_goals",
               "burst_share")  # fmt: skip
     for key, value in values.items():

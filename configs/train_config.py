@@ -94,6 +94,8 @@ class TrainConfig:
     """Share of exploring episodes that act on a goal near the task's that was achieved before (fast)."""
     mirror: bool | None = None
     """Half of each batch with left and right exchanged; for tasks that say how, as the Fetch tasks do (fast)."""
+    td_steps: int | None = None
+    """Steps whose rewards are added up before the critic estimates the rest: n-step returns (fast)."""
     clip_targets: bool | None = None
     """Cut the critics' targets to [-1/(1 - gamma), 0]; for rewards between -1 and 0 (fast)."""
     normalise: bool | None = None

@@ -55,6 +55,18 @@ def distance(a: np.ndarray, b: np.ndarray) -> Any:
     return np.sqrt(np.add.reduce(offset * offset, axis=-1))
 
 
+@dataclasses.dataclass(frozen=True)
+class GoalReward:
+    """The tasks' reward of PyTorch tensors: −1 beyond `threshold` (m) and else 0; without one, minus the distance."""
+
+    threshold: float | None
+
+    def __call__(self, achieved: Any, desired: Any) -> Any:
+        """Rewards (...,) of goals (..., 3) on any device."""
+        far = (achieved - desired).square().sum(-1).sqrt()
+        return -far if self.threshold is None else -(far > self.threshold).to(far.dtype)
+
+
 class IndexedFetch(SharedModel, MujocoFetchEnv):
     """Mixed in before an upstream Fetch task; same constructor, same spaces, same numbers."""
 
@@ -165,6 +177,10 @@ class IndexedFetch(SharedModel, MujocoFetchEnv):
             self._ctrl[actuator] = fingers if address is None else self._qpos[address] + fingers
         np.add(self._hand_xpos, action[:3] * STEP_M, out=self._mocap_pos)
         np.add(self._hand_xquat, QUATERNION, out=self._mocap_quat)
+
+    def tensor_reward(self) -> GoalReward:
+        """`compute_reward` for PyTorch tensors."""
+        return GoalReward(self.distance_threshold if self.reward_type == "sparse" else None)
 
     def reflection(self) -> Reflection:
         """This task with left and right exchanged."""

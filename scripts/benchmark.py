@@ -35,6 +35,8 @@ class BenchmarkConfig:
     """Environment id."""
     part: Literal["all", "simulate", "learn", "scale"] = "all"
     """What to time: simulation, updates, both (all), or both at several sizes (scale)."""
+    device: Literal["auto", "cpu", "cuda"] = "cpu"
+    """Where updates are computed."""
     n_envs: int = 16
     """Environments side by side."""
     rounds: int = 5
@@ -114,7 +116,7 @@ def simulation(config: BenchmarkConfig, steps: int) -> dict[str, float]:
 
 def filled(config: BenchmarkConfig, backend: str) -> Any:
     """A learner with 20 episodes of random actions from each environment in its replay."""
-    from agents.build import build
+    from agents.build import build, choose_device
     from agents.segments import begin_segment
     from configs.recipes import resolve
     from configs.train_config import TrainConfig
@@ -125,7 +127,7 @@ def filled(config: BenchmarkConfig, backend: str) -> Any:
         algo="sac", env=config.env, her=True, backend=backend, n_envs=config.n_envs, net_arch=HIDDEN, batch_size=BATCH,
         learning_starts=fill, buffer_size=200_000, ent_coef=0.05,
     )).settings  # fmt: skip
-    model = build(settings, make_vec_env(config.env, config.n_envs), "cpu")
+    model = build(settings, make_vec_env(config.env, config.n_envs), choose_device(config.device))
     begin_segment(model, 0, 0)
     model.learn(fill)
     return model
@@ -138,6 +140,8 @@ def learn_speed(model: Any, threads: int, batch: int, count: int) -> float:
     torch.set_num_threads(threads)
     began = time.perf_counter()
     model.train(gradient_steps=count, batch_size=batch)
+    if model.device.type == "cuda":
+        torch.cuda.synchronize()
     return count / (time.perf_counter() - began)
 
 
@@ -146,7 +150,8 @@ def updates(config: BenchmarkConfig, count: int) -> dict[str, float]:
     contestants = {}
     for backend in ("sb3", "fast"):
         model = filled(config, backend)
-        for threads in sorted({1, provenance.hardware().cores}):
+        # On a GPU, PyTorch's threads on the processor have nothing to do.
+        for threads in [1] if model.device.type == "cuda" else sorted({1, provenance.hardware().cores}):
             contestants[f"{backend}_{threads}_threads"] = functools.partial(learn_speed, model, threads, BATCH, count)
     return in_turn(contestants, config.rounds)
 
@@ -204,10 +209,13 @@ def benchmark(config: BenchmarkConfig) -> None:
         for name, speed in speeds.items():
             print(f"  {name:28s} {speed:8.1f}")
     if config.json_out:
+        from agents.build import choose_device
+
         common = provenance.metadata(
             dataclasses.asdict(config),
             env_id=config.env,
             n_envs=config.n_envs,
+            device=choose_device(config.device),
             wall_clock_s=round(time.monotonic() - began, 1),
         )
         data = {"steps_per_second": sim, "updates_per_second": learn, "ratios": ratios, "batch": BATCH}

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Literal
 
 from analysis import provenance
-from analysis.compare import format_rate
 from analysis.errors import TrainingFailure, UserError
 from analysis.files import check_writable
-from analysis.reports import EvalReport, ReproReport, TrainMeta, load, save
+from analysis.reports import EvalReport, TrainMeta, load, save
+from analysis.repro import compared, describe, verdict
 from configs.cli import guarded, parse
 from configs.train_config import Algo
 
@@ -101,59 +101,6 @@ def evaluate_once(config: ReproConfig, out: Path) -> EvalReport:
     return evaluate(EvalConfig(ckpt=f"{out}.zip", env=config.env, seeds="0", n_episodes=episodes))
 
 
-def compared(
-    config: ReproConfig, metas: Sequence[TrainMeta], evaluations: Sequence[EvalReport], seconds: float,
-    killed_at: int | None = None,
-) -> ReproReport:  # fmt: skip
-    """Both runs in one report. Raises `TrainingFailure` where a rate is not defined."""
-    rates = [report.aggregate.success for report in evaluations]
-    distances = [report.aggregate.final_distance.mean for report in evaluations]
-    if any(rate.rate is None for rate in rates) or None in distances:
-        raise TrainingFailure("no episodes were evaluated; give --n-eval-episodes 1 or more.")
-    hashes = {meta.weights_sha256 for meta in metas}
-    # 1.0 - 0.95 is a little more than 0.05 in binary: what equals the tolerance on paper is within it.
-    close = (
-        abs(rates[0].rate - rates[1].rate) <= config.tolerance_success + 1e-9
-        and abs(distances[0] - distances[1]) <= config.tolerance_distance + 1e-9
-    )
-    first = metas[0]
-    settings = asdict(config)
-    del settings["json_out"]
-    return ReproReport(
-        **provenance.metadata(
-            settings, env_id=config.env, seeds=[config.seed], device=first.device, n_envs=first.n_envs,
-            wall_clock_s=round(seconds, 1), steps_per_second=first.steps_per_second,
-            updates_per_second=first.updates_per_second, evaluation_protocol=evaluations[0].evaluation_protocol,
-        ),
-        weights_equal=len(hashes) == 1 and None not in hashes, success=rates, mean_final_distance=distances,
-        tolerance_success=config.tolerance_success, tolerance_distance=config.tolerance_distance,
-        within_tolerance=close, weights_sha256=[meta.weights_sha256 for meta in metas], killed_at_steps=killed_at,
-    )  # fmt: skip
-
-
-def verdict(report: ReproReport) -> tuple[int, str]:
-    """(exit status, what it means in one line)."""
-    if report.weights_equal and report.within_tolerance:
-        return 0, "equal bit for bit: both runs ended with the same weights"
-    if report.weights_equal:
-        return 1, "NOT reproducible: the same weights, and evaluations that differ; the simulator is not deterministic"
-    if report.within_tolerance:
-        return 0, "within tolerance: other weights, the same behaviour"
-    return 1, "NOT reproducible: other weights, and the evaluations differ by more than the tolerance"
-
-
-def describe(report: ReproReport) -> str:
-    """The two runs side by side."""
-    success, distance = report.success, report.mean_final_distance
-    return "\n".join([
-        f"weights         {'equal' if report.weights_equal else 'different'}",
-        f"success         {format_rate(success[0])} | {format_rate(success[1])}  "
-        f"(may differ by {100 * report.tolerance_success:g} points)",
-        f"final distance  {100 * distance[0]:.3f} cm | {100 * distance[1]:.3f} cm  "
-        f"(may differ by {100 * report.tolerance_distance:g} cm)",
-    ])  # fmt: skip
-
-
 def check(config: ReproConfig) -> int:
     """Train, evaluate, compare, say it; returns the exit status."""
     from train import TrainConfig, resolved_for
@@ -179,7 +126,8 @@ def check(config: ReproConfig) -> int:
                 print(f"killed with {killed_at:,} steps in its checkpoint; continuing", flush=True)
             metas.append(train_once(config, Path(folder) / name))
             evaluations.append(evaluate_once(config, Path(folder) / name))
-    report = compared(config, metas, evaluations, time.monotonic() - began, killed_at)
+    settings = {key: value for key, value in asdict(config).items() if key != "json_out"}
+    report = compared(settings, metas, evaluations, time.monotonic() - began, killed_at)
     if json_out:
         save(json_out, report)
     status, meaning = verdict(report)

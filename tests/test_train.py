@@ -86,9 +86,7 @@ def test_a_task_without_goals_trains_without_evaluations(place: Path) -> None:
     assert run(TrainConfig(**known, track="none")).evaluations == []
 
 
-def test_what_is_printed(
-    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_printed(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ROBOTICS_RL_DEV", raising=False)
     argv = [
         f"--{k.replace('_', '-')}={v}" for k, v in SMALL.items() if k not in ("her", "net_arch", "eval_episodes")

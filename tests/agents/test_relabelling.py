@@ -87,7 +87,7 @@ def sample(model: BaseAlgorithm) -> Transitions:
         return Transitions(*columns, batch.rewards.numpy().ravel(), batch.dones.numpy().ravel())
     batch = model.replay_buffer.sample(SAMPLES, np.random.default_rng())
     columns = [x[:, part] for x in (batch.x, batch.next_x) for part in (slice(0, 2), slice(2, 4))]
-    return Transitions(*columns, batch.rewards, batch.terminated)
+    return Transitions(*columns, batch.rewards, (batch.discounts == 0).astype(np.float32))
 
 
 @contextlib.contextmanager

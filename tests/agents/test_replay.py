@@ -153,8 +153,32 @@ def test_export_and_load_give_the_same_samples() -> None:
     fill([ours], rounds=1, lengths=[4])
     copy.load(ours.export(before))
     a, b = (r.sample(500, np.random.default_rng(4)) for r in (ours, copy))
-    for name in ("x", "next_x", "actions", "rewards", "terminated"):
+    for name in ("x", "next_x", "actions", "rewards", "discounts"):
         assert np.array_equal(getattr(a, name), getattr(b, name))
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_returns_over_several_steps(terminal: bool) -> None:
+    """Every row against the sum written out by hand: rewards of the row's own goal, cut where the episode ends."""
+    gamma, n = 0.9, 4
+    ours = replay(her_ratio=0.8, gamma=gamma, td_steps=n)
+    fill([ours], rounds=3, lengths=[T, 2, 4])
+    if terminal:
+        ours.stored["terminated"][np.arange(9), ours.lengths[:9] - 1] = 1.0
+    batch = ours.sample(3_000, np.random.default_rng(5))
+    episode, step = batch.x[:, 2].astype(int), batch.x[:, 3].astype(int)
+    seen = set()
+    for row in range(len(batch.x)):
+        ahead = min(n, int(ours.lengths[episode[row]]) - step[row])
+        after = 100.0 * episode[row] + step[row] + 1 + np.arange(ahead)
+        rewards = np.where(np.abs(after - batch.x[row, 1]) > 0.5, -1.0, 0.0)
+        assert batch.rewards[row] == pytest.approx((rewards * gamma ** np.arange(ahead)).sum(), abs=1e-5)
+        ends = step[row] + ahead == ours.lengths[episode[row]]
+        assert batch.discounts[row] == pytest.approx(0.0 if terminal and ends else gamma**ahead, abs=1e-5)
+        assert batch.next_x[row, 2:].tolist() == [episode[row], step[row] + ahead]
+        assert batch.next_x[row, 1] == batch.x[row, 1]
+        seen.add((ahead, bool((rewards == 0).any())))
+    assert {(1, True), (4, True), (4, False), (1, False)} <= seen
 
 
 def test_sampling_time_does_not_grow_with_the_fill() -> None:

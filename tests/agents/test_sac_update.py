@@ -48,12 +48,12 @@ def sample(policy: SACPolicy, states: torch.Tensor, noise: torch.Tensor) -> tupl
 @pytest.fixture
 def case() -> tuple[SacUpdate, tuple[torch.Tensor, ...]]:
     torch.manual_seed(0)
-    update = SacUpdate(F, A, [32, 16], 1e-3, GAMMA, 0.05, ALPHA)
+    update = SacUpdate(F, A, [32, 16], 1e-3, 0.05, ALPHA)
     update.target.flat.add_(0.05 * torch.randn_like(update.target.flat))
     # Larger heads, so that log σ is cut on both sides in some rows and tanh saturates in some.
     update.actor.weights[2].mul_(25.0)
     batch = (torch.randn(B, F), torch.randn(B, F), torch.tanh(torch.randn(B, A)), -torch.rand(B),
-             (torch.rand(B) < 0.2).float(), torch.randn(2 * B, A))  # fmt: skip
+             GAMMA * (torch.rand(B) > 0.2).float(), torch.randn(2 * B, A))  # fmt: skip
     return update, batch
 
 
@@ -63,7 +63,7 @@ def stacked(modules: list[torch.nn.Linear]) -> torch.Tensor:
 
 
 def test_gradients_equal_stock(case: tuple[SacUpdate, tuple[torch.Tensor, ...]]) -> None:
-    update, (phi, next_phi, actions, rewards, terminated, noise) = case
+    update, (phi, next_phi, actions, rewards, discounts, noise) = case
     policy = stock_policy(update)
     before = update.critic.flat.clone()
     # The order of `SAC.train`: actions of the actor, targets, critics, and then the actor on the new critics.
@@ -71,11 +71,11 @@ def test_gradients_equal_stock(case: tuple[SacUpdate, tuple[torch.Tensor, ...]])
     with torch.no_grad():
         next_actions, next_log_prob = sample(policy, next_phi, noise[B:])
         next_q = torch.cat(policy.critic_target(next_phi, next_actions), 1).min(1, keepdim=True).values
-        y = rewards[:, None] + (1 - terminated[:, None]) * GAMMA * (next_q - ALPHA * next_log_prob[:, None])
+        y = rewards[:, None] + discounts[:, None] * (next_q - ALPHA * next_log_prob[:, None])
     critic_loss = 0.5 * sum(functional.mse_loss(q, y) for q in policy.critic(phi, actions))
     policy.critic.zero_grad()
     critic_loss.backward()
-    losses = update(phi, next_phi, actions, rewards, terminated, noise)
+    losses = update(phi, next_phi, actions, rewards, discounts, noise)
     assert losses["critic_loss"].item() == pytest.approx(critic_loss.item(), rel=1e-5)
     for k, sequence in enumerate(policy.critic.q_networks):
         expected = stacked([m for m in sequence if isinstance(m, torch.nn.Linear)])
@@ -109,8 +109,8 @@ def test_twenty_updates_stay_with_stock(case: tuple[SacUpdate, tuple[torch.Tenso
     torch.manual_seed(1)
     for _ in range(20):
         phi, next_phi, actions = torch.randn(B, F), torch.randn(B, F), torch.tanh(torch.randn(B, A))
-        rewards, terminated, noise = -torch.rand(B), torch.zeros(B), torch.randn(2 * B, A)
-        update(phi, next_phi, actions, rewards, terminated, noise)
+        rewards, discounts, noise = -torch.rand(B), torch.full((B,), GAMMA), torch.randn(2 * B, A)
+        update(phi, next_phi, actions, rewards, discounts, noise)
         sampled, log_prob = sample(policy, phi, noise[:B])
         with torch.no_grad():
             next_actions, next_log_prob = sample(policy, next_phi, noise[B:])
@@ -134,8 +134,8 @@ def test_twenty_updates_stay_with_stock(case: tuple[SacUpdate, tuple[torch.Tenso
 
 def test_the_entropy_coefficient_is_tuned_as_stock_does() -> None:
     torch.manual_seed(0)
-    update = SacUpdate(F, A, [16], 1e-2, GAMMA, 0.05, None)
-    batch = (torch.randn(B, F), torch.randn(B, F), torch.zeros(B, A), torch.zeros(B), torch.zeros(B))
+    update = SacUpdate(F, A, [16], 1e-2, 0.05, None)
+    batch = (torch.randn(B, F), torch.randn(B, F), torch.zeros(B, A), torch.zeros(B), torch.full((B,), GAMMA))
     noise = torch.randn(2 * B, A)
     hidden = update.actor.forward(batch[0])[-1][0]
     mean, log_std = hidden.split(A, 1)
@@ -152,11 +152,11 @@ def test_the_entropy_coefficient_is_tuned_as_stock_does() -> None:
 
 def test_targets_are_clipped() -> None:
     torch.manual_seed(0)
-    update = SacUpdate(F, A, [16], 0.0, GAMMA, 0.0, 0.0, (-10.0, 0.0))
+    update = SacUpdate(F, A, [16], 0.0, 0.0, 0.0, (-10.0, 0.0))
     update.target.biases[-1].fill_(100.0)
     update.critic.weights[-1].zero_()
     update.critic.biases[-1].zero_()
-    batch = (torch.randn(B, F), torch.randn(B, F), torch.zeros(B, A), -torch.ones(B), torch.zeros(B))
+    batch = (torch.randn(B, F), torch.randn(B, F), torch.zeros(B, A), -torch.ones(B), torch.full((B,), GAMMA))
     # y is cut to 0, where the critics already are
     assert update(*batch, torch.randn(2 * B, A))["critic_loss"].item() == 0.0
     update.target.biases[-1].fill_(-100.0)

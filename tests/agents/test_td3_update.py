@@ -42,7 +42,7 @@ def pair() -> tuple[Td3Update, TD3]:
                 policy_kwargs={"net_arch": HIDDEN}, device="cpu", seed=0)  # fmt: skip
     stock.set_logger(Logger(None, []))
     stock.replay_buffer = Given()
-    ours = Td3Update(F, A, HIDDEN, 1e-3, 0.9, 0.05)
+    ours = Td3Update(F, A, HIDDEN, 1e-3, 0.05)
     ours.actor.read([linears(stock.actor.mu)])
     ours.critic.read([linears(q) for q in stock.critic.q_networks])
     ours.actor_target.flat.copy_(ours.actor.flat)
@@ -69,7 +69,7 @@ def test_every_parameter_stays_with_stock(pair: tuple[Td3Update, TD3]) -> None:
         noise = torch.empty(B, A).normal_(0, stock.target_policy_noise) / stock.target_policy_noise
         torch.manual_seed(step)
         stock.train(gradient_steps=1, batch_size=B)
-        losses = ours(phi, next_phi, actions, rewards, terminated, noise)
+        losses = ours(phi, next_phi, actions, rewards, 0.9 * (1 - terminated), noise)
         assert losses["critic_loss"].item() == pytest.approx(stock.logger.name_to_value["train/critic_loss"], rel=1e-3)
         assert ("actor_loss" in losses) == (step % 2 == 1), "the actor follows at every second update"
     for stack, networks in (
@@ -89,7 +89,7 @@ def test_continues_from_its_state(pair: tuple[Td3Update, TD3]) -> None:
         return *(torch.randn(*s, generator=generator) for s in shapes), torch.zeros(B), torch.randn(B, A)
 
     ours(*batch(0))
-    other = Td3Update(F, A, HIDDEN, 1e-3, 0.9, 0.05)
+    other = Td3Update(F, A, HIDDEN, 1e-3, 0.05)
     other.load(ours.state())
     # The next update is the one at which the actor follows, for both.
     last = batch(1)

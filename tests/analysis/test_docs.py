@@ -84,7 +84,9 @@ def test_chapters_and_recipes_show_every_seed(root: Path) -> None:
         {"seed": 1, "steps": 10000, "steps_to_95": None, "minutes_to_95": None,
          "success": {"n": 100, "successes": 10, "rate": 0.1, "low": 0.05, "high": 0.18}},
     ]  # fmt: skip
-    (root / "results/recipes/r.json").write_text(json.dumps({"data": {"recipe": "r", "seeds": seeds, "machine": "2 cores"}}))
+    (root / "results/recipes/r.json").write_text(
+        json.dumps({"data": {"recipe": "r", "seeds": seeds, "machine": "2 cores"}})
+    )
     table = docs.chapter_table(root)
     assert "reaches 97 of 100 = 97.0% [91.5, 99.0]" in table and "1.5 min on 2 cores" in table
     recipes = docs.recipe_table(root)

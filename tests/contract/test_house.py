@@ -16,7 +16,8 @@ FLOORS = {"analysis": 0, "configs": 0, "wrappers": 1, "agents": 2, "envs": 2, "c
           "jobs": 4, "scripts": 5}  # fmt: skip
 HEAVY = {"torch", "stable_baselines3", "mujoco", "gymnasium", "gymnasium_robotics"}
 FILES = sorted(
-    path for name in FLOORS
+    path
+    for name in FLOORS
     for path in ([ROOT / f"{name}.py"] if name in ("train", "eval") else (ROOT / name).rglob("*.py"))
 )
 TESTS = sorted((ROOT / "tests").rglob("*.py"))

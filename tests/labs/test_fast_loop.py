@@ -142,7 +142,7 @@ def test_judging_changes_no_training(lab: ModuleType, monkeypatch: pytest.Monkey
 def test_gradients_are_those_of_the_product(lab: ModuleType) -> None:
     torch.manual_seed(0)
     ours = lab.Sac(lab.Stacked, lean=True)
-    product = SacUpdate(19, 4, [256, 256], lab.RATE, lab.GAMMA, lab.TAU, lab.ALPHA, clip_targets=(-20.0, 0.0))
+    product = SacUpdate(19, 4, [256, 256], lab.RATE, lab.TAU, lab.ALPHA, clip_targets=(-20.0, 0.0))
     nets = [(product.actor, ours.actor), (product.critic, ours.critic), (product.target, ours.target)]
     with torch.no_grad():
         for layer in ours.target.parameters():
@@ -155,7 +155,7 @@ def test_gradients_are_those_of_the_product(lab: ModuleType) -> None:
     phi, next_phi, noise = torch.randn(64, 19), torch.randn(64, 19), torch.randn(2, 64, 4)
     actions, rewards = torch.tanh(torch.randn(64, 4)), -(torch.rand(64) < 0.8).float()
     ours(phi, next_phi, actions, rewards, noise)
-    product(phi, next_phi, actions, rewards, torch.zeros(64), noise.reshape(128, 4))
+    product(phi, next_phi, actions, rewards, torch.full((64,), lab.GAMMA), noise.reshape(128, 4))
     for theirs, mine in nets[:2]:
         for i in range(3):
             for slope, layer in (

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from analysis.metrics import rate
 from analysis.reports import ReproReport, TrainMeta, load
 
 COMMAND = ["--algo", "ppo", "--env", "FetchReachDense-v4", "--smoke"]
@@ -22,9 +21,7 @@ def script(load_script: Callable[[str], ModuleType], tmp_path: Path, monkeypatch
     return load_script("check_repro")
 
 
-def test_one_seed_gives_one_policy(
-    script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_one_seed_gives_one_policy(script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Two real processes, on the CPU."""
     assert script.main([*COMMAND, "--device", "cpu", "--json-out", "repro.json"]) == 0
     assert "equal bit for bit" in capsys.readouterr().out
@@ -52,40 +49,6 @@ def test_a_seed_changed_under_it_is_found(
     report = load(path, ReproReport)
     assert not report.weights_equal and not report.within_tolerance
     assert report.mean_final_distance[0] != report.mean_final_distance[1]
-
-
-def fake(successes: int, distance: float, weights: str | None) -> tuple[Any, Any]:
-    """What `compared` reads of a run and of its evaluation over 20 episodes."""
-    from types import SimpleNamespace as Bag
-
-    meta = Bag(weights_sha256=weights, device="cpu", n_envs=1, steps_per_second=None, updates_per_second=None)
-    success = rate([k < successes for k in range(20)])
-    return meta, Bag(aggregate=Bag(success=success, final_distance=Bag(mean=distance)), evaluation_protocol="test")
-
-
-@pytest.mark.parametrize(
-    ("second", "status", "words"),
-    [
-        ((20, 0.02, "a"), 0, "equal bit for bit"),
-        ((19, 0.025, "b"), 0, "within tolerance"),
-        ((17, 0.02, "b"), 1, "NOT reproducible: other weights"),
-        ((20, 0.04, "b"), 1, "NOT reproducible: other weights"),
-        ((20, 0.04, "a"), 1, "same weights, and evaluations that differ"),
-    ],
-)
-def test_the_tolerance_decides(
-    script: ModuleType, second: tuple[int, float, str], status: int, words: str
-) -> None:
-    config = script.ReproConfig(algo="ppo", env="FetchReachDense-v4", tolerance_success=0.05, tolerance_distance=0.01)
-    metas, evaluations = zip(fake(20, 0.02, "a"), fake(*second), strict=True)
-    got, meaning = script.verdict(script.compared(config, metas, evaluations, 1.0))
-    assert got == status and words in meaning
-
-
-def test_runs_without_a_hash_are_not_called_equal(script: ModuleType) -> None:
-    config = script.ReproConfig(algo="ppo", env="FetchReachDense-v4")
-    metas, evaluations = zip(fake(20, 0.02, None), fake(20, 0.02, None), strict=True)
-    assert not script.compared(config, metas, evaluations, 1.0).weights_equal
 
 
 @pytest.mark.parametrize(

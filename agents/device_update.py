@@ -1,0 +1,68 @@
+"""Updates on a GPU: drawing, relabelling, rewards, input map and the learner's update as one CUDA graph.
+
+Two small perceptrons keep a GPU busy for microseconds; what takes long is to launch each of some hundred operations
+from Python. A CUDA graph records them once and launches them together.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from agents.device_replay import DeviceReplay
+from agents.input_map import InputMap
+
+# Updates outside of a graph at first: libraries set themselves up at their first call, which cannot be recorded.
+WARM_UP = 4
+
+
+class DeviceUpdates:
+    """Updates of `learner` (agents/fast_loop.py) on batches that `replay` draws on its device.
+
+    A learner whose updates differ repeats itself after `learner.period` of them; one graph is recorded for each.
+    Without a GPU the same operations run one by one.
+    """
+
+    def __init__(self, replay: DeviceReplay, input_map: InputMap, learner: Any, actions: int):
+        self.replay, self.input_map, self.learner, self.actions = replay, input_map, learner, actions
+        self.graphs: dict[tuple[int, int], tuple[torch.cuda.CUDAGraph, dict[str, Tensor]]] = {}
+        self.ahead = WARM_UP
+
+    def __call__(self, count: int, batch: int) -> dict[str, Tensor]:
+        """`count` updates on `batch` transitions each; the last losses by name, on the device."""
+        run = self._replayed if self.replay.device.type == "cuda" else self.one
+        losses: dict[str, Tensor] = {}
+        for _ in range(count):
+            losses |= run(batch)
+        return losses
+
+    def one(self, batch: int) -> dict[str, Tensor]:
+        """One update, every operation of a shape that is known beforehand."""
+        x, next_x, *others = self.replay.draw(batch)
+        noise = torch.randn(2 * batch, self.actions, device=self.replay.device)
+        return self.learner(self.input_map(x), self.input_map(next_x), *others, noise)
+
+    def _replayed(self, batch: int) -> dict[str, Tensor]:
+        if self.ahead:
+            self.ahead -= 1
+            # On a stream beside the default one, as recording asks for.
+            stream = torch.cuda.Stream()
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                losses = self.one(batch)
+            torch.cuda.current_stream().wait_stream(stream)
+            return losses
+        key = (batch, self.learner.updates % self.learner.period)
+        if key in self.graphs:
+            # The learner itself counts only what Python runs.
+            self.learner.updates += 1
+        else:
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
+                losses = self.one(batch)
+            self.graphs[key] = graph, losses
+        graph, losses = self.graphs[key]
+        graph.replay()
+        return losses
