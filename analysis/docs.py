@@ -3,12 +3,13 @@
     python -m analysis.docs            # rewrite README.md and tutorials/*.md
     python -m analysis.docs --check    # exit status 1 where a page differs
 
-Four marks, invisible on a rendered page; what stands between a mark and its end is generated:
+Five marks, invisible on a rendered page; what stands between a mark and its end is generated:
 
     <!--value results/x.json aggregate.success rate-->…<!--/value-->   a number of a report, in a format (see `show`)
     <!--code scripts/labs/y.py region-->…<!--/code-->                  a named region of a lab, as a code block
     <!--chapters-->…<!--/chapters-->                                   the chapter table, from tutorials/chapters.yaml
     <!--recipes-->…<!--/recipes-->                                     all measured recipes, from results/recipes/
+    <!--sweep results/sweeps/z.json-->…<!--/sweep-->                   every run of a sweep, a row a variant
 
 A region of a lab lies between the comments `# --8<-- [start:name]` and `# --8<-- [end:name]`.
 """
@@ -33,6 +34,7 @@ from analysis.reports import Rate
 VALUE = re.compile(r"<!--value (\S+) (\S+) (\S+?)-->(.*?)<!--/value-->", re.S)
 CODE = re.compile(r"<!--code (\S+) (\S+?)-->(.*?)<!--/code-->", re.S)
 RECIPES = re.compile(r"<!--recipes-->(.*?)<!--/recipes-->", re.S)
+SWEEP = re.compile(r"<!--sweep (\S+?)-->(.*?)<!--/sweep-->", re.S)
 CHAPTERS = re.compile(r"<!--chapters-->(.*?)<!--/chapters-->", re.S)
 
 
@@ -118,6 +120,32 @@ def recipe_table(root: Path) -> str:
     return "\n".join(rows)
 
 
+def sweep_table(root: Path, file: str) -> str:
+    """A row for each variant of a sweep: what it changes, and what the final checkpoint of each seed reaches.
+
+    Raises `UserError` where the report does not exist or a run in it is not finished.
+    """
+    try:
+        data = json.loads((root / file).read_text(encoding="utf-8"))["data"]
+    except OSError:
+        raise UserError(f"{file} does not exist; run the sweep first: python scripts/sweep.py.") from None
+    seeds = data["variants"][0]["seeds"]
+    rows = ["| variant | changes | " + " | ".join(f"seed {seed}" for seed in seeds) + " |",
+            "| --- | --- |" + " --- |" * len(seeds)]  # fmt: skip
+    for variant in data["variants"]:
+        own = {row["seed"]: row for row in data["rows"] if row["variant"] == variant["variant"]}
+        if any(own[seed]["success"] is None for seed in seeds):
+            raise UserError(f"{file}: {variant['variant']} is not finished.")
+        reached = " | ".join(format_rate(Rate.model_validate(own[seed]["success"])) for seed in seeds)
+        changes = " ".join(f"`--{key.replace('_', '-')} {_flag(value)}`" for key, value in variant["settings"].items())
+        rows.append(f"| {variant['variant'].replace('_', ' ')} | {changes} | {reached} |")
+    return "\n".join(rows)
+
+
+def _flag(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def fill(text: str, root: Path) -> str:
     """The page with everything between marks generated afresh."""
 
@@ -131,6 +159,7 @@ def fill(text: str, root: Path) -> str:
 
     text = VALUE.sub(value, text)
     text = CODE.sub(code, text)
+    text = SWEEP.sub(lambda m: f"<!--sweep {m[1]}-->\n{sweep_table(root, m[1])}\n<!--/sweep-->", text)
     text = RECIPES.sub(lambda _: f"<!--recipes-->\n{recipe_table(root)}\n<!--/recipes-->", text)
     return CHAPTERS.sub(lambda _: f"<!--chapters-->\n{chapter_table(root)}\n<!--/chapters-->", text)
 

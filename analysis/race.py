@@ -8,14 +8,15 @@ from typing import Any
 
 from analysis import provenance
 from analysis.errors import UserError
+from analysis.logs import read_log
 from analysis.plots import save_figure
 from analysis.reports import DataReport, Evaluation, TrainMeta, load, save
 from analysis.runs import progress
 from analysis.speed_plots import race_figure
 
 RECIPES, SWEEPS = Path("results/recipes"), Path("results/sweeps")
-# The sweep in which stock classes learn beside ours.
-BESIDE = "push_stock"
+# The sweeps in which stock classes learn beside ours.
+BESIDE = {"FetchPush-v4": "push_stock"}
 
 
 def recipe_runs(folder: Path = RECIPES) -> dict[str, list[TrainMeta]]:
@@ -27,6 +28,24 @@ def recipe_runs(folder: Path = RECIPES) -> dict[str, list[TrainMeta]]:
             found[report.stem] = metas
     if not found:
         raise UserError(f"no recipe was measured under {folder}; run scripts/measure_recipe.py first.")
+    return found
+
+
+def moved_shares(folder: Path) -> list[dict[str, Any]]:
+    """In how many of the newest 100 episodes the object moved 2 cm, seed by seed, of a recipe's logs in `folder`.
+
+    `first`: when updates began, which is what random actions do; `least` thereafter; `half_at_steps`: where it first
+    was a half. Nothing for logs that do not say.
+    """
+    found = []
+    for path in sorted(folder.glob("seed*_metrics.jsonl")):
+        shares = [(e["steps"], e["replay/moved_lately"]) for e in read_log(path) if "replay/moved_lately" in e]
+        if shares:
+            half = next((steps for steps, share in shares if share >= 0.5), None)
+            found.append({
+                "seed": int(path.name.removeprefix("seed").split("_")[0]), "first": shares[0][1],
+                "least": min(share for _, share in shares), "half_at_steps": half,
+            })  # fmt: skip
     return found
 
 
@@ -45,23 +64,30 @@ def sweep_curves(path: Path) -> dict[str, list[list[Evaluation]]]:
     return curves
 
 
-def race(json_out: str, figure: str, recipe: str = "sac_her_FetchPush-v4") -> int:
-    """Print and write steps and minutes to 95% of every recipe's seeds, and draw `recipe` beside stock."""
+def race(json_out: str, figures: str, recipes: Path = RECIPES, sweeps: Path = SWEEPS) -> int:
+    """Print and write steps and minutes to 95% of every recipe's seeds.
+
+    Draws each task's recipes, and stock beside them where its sweep was run, to `figures`_<env id>.png.
+    """
     began = time.monotonic()
     rows: list[dict[str, Any]] = []
-    runs = recipe_runs()
+    runs, tasks = recipe_runs(recipes), {}
     for name, metas in runs.items():
+        env_id = metas[0].env_id
+        ours = f"this project, {name.removesuffix(f'_{env_id}')}"
+        tasks.setdefault(env_id, {})[ours] = [meta.evaluations for meta in metas]
         for meta in metas:
             rows.append({"recipe": name, "commit": meta.commit} | progress(meta))
             crossed, minutes = rows[-1]["steps_to_95"], rows[-1]["minutes_to_95"]
             text = "not reached" if crossed is None else f"{crossed:,} steps, {minutes:.2f} min of training"
             print(f"{name:32s} seed {rows[-1]['seed']}: 95% {text}")
-    if recipe not in runs:
-        raise UserError(f"{recipe} was not measured under {RECIPES}.")
-    groups = {"ours": [meta.evaluations for meta in runs[recipe]]} | sweep_curves(SWEEPS / f"{BESIDE}.json")
-    save_figure(race_figure(groups, recipe.rsplit("_", 1)[-1]), figure)
+    for env_id, groups in tasks.items():
+        if env_id in BESIDE:
+            groups |= sweep_curves(sweeps / f"{BESIDE[env_id]}.json")
+        save_figure(race_figure(groups, env_id), f"{figures}_{env_id}.png")
     seconds = round(time.monotonic() - began, 3)
     config = {"recipes": sorted(runs), "beside": BESIDE}
-    save(json_out, DataReport(**provenance.metadata(config, wall_clock_s=seconds), name="race", data={"rows": rows}))
-    print(f"report -> {json_out}\nfigure -> {figure}")
+    data = {"rows": rows, "moved": {name: moved_shares(recipes / name) for name in runs}}
+    save(json_out, DataReport(**provenance.metadata(config, wall_clock_s=seconds), name="race", data=data))
+    print(f"report -> {json_out}\nfigures -> {figures}_*.png")
     return 0

@@ -56,8 +56,9 @@ def race_figure(groups: dict[str, list[list[Evaluation]]], title: str) -> Figure
                 "color": COLOURS[i % len(COLOURS)], "linestyle": STYLES[k % len(STYLES)], "linewidth": 1.6,
                 "marker": MARKERS[i % len(MARKERS)], "markersize": 3.5,
             }  # fmt: skip
-            label = f"{name} ({len(runs)} {'seed' if len(runs) == 1 else 'seeds'})" if k == 0 else None
-            left.plot([e.steps for e in run], rates, label=label, **style)
+            ended = max(each[-1].steps for each in runs if each)
+            label = f"{name} ({len(runs)} {'seed' if len(runs) == 1 else 'seeds'}, to {ended:,} steps)"
+            left.plot([e.steps for e in run], rates, label=label if k == 0 else None, **style)
             right.plot([e.wall_clock_s / 60 for e in run], rates, **style)
     for axes in (left, right):
         axes.axhline(95, color=GREY, linewidth=1, linestyle="--")

@@ -121,10 +121,10 @@ def sweep(config: str = "configs/sweeps/push_seeds.json", slots: int = 1, smoke:
 
 
 def report(json_out: str = "results/ch08_race.json", smoke: bool = False) -> int:
-    """Steps and minutes to 95% of every recipe's seeds; a figure of Push, with stock where its sweep was run."""
+    """Steps and minutes to 95% of every recipe's seeds; a figure a task, with stock where its sweep was run."""
     from analysis.race import race
 
-    return race(place(json_out, smoke), place(f"{FIGURES}/ch08_race.png", smoke))
+    return race(place(json_out, smoke), place(f"{FIGURES}/ch08_race", smoke))
 
 
 def lab(smoke: bool = False) -> int:

@@ -9,6 +9,7 @@ import pytest
 
 from analysis import docs
 from analysis.errors import UserError
+from analysis.metrics import rate
 
 
 @pytest.fixture
@@ -92,3 +93,29 @@ def test_chapters_and_recipes_show_every_seed(root: Path) -> None:
     recipes = docs.recipe_table(root)
     assert "| 4,000 steps | 30 s | 97 of 100" in recipes
     assert "| not in 10,000 steps |  | 10 of 100" in recipes and recipes.count("| 2 cores |") == 2
+
+
+def test_a_sweep_shows_every_run(root: Path) -> None:
+    def row(variant: str, seed: int, successes: int) -> dict:
+        return {"variant": variant, "seed": seed, "success": rate([k < successes for k in range(50)]).model_dump()}
+
+    data = {
+        "variants": [{"variant": "all_of_it", "settings": {}, "seeds": [0, 1]},
+                     {"variant": "small", "settings": {"net_arch": [8, 8], "tau": 0.1}, "seeds": [0, 1]}],
+        "rows": [row("all_of_it", 0, 50), row("all_of_it", 1, 49), row("small", 1, 3), row("small", 0, 4)],
+    }  # fmt: skip
+    report = root / "results/sweep.json"
+    report.write_text(json.dumps({"data": data}))
+    page = root / "README.md"
+    page.write_text("<!--sweep results/sweep.json--><!--/sweep-->")
+    assert docs.main(["--root", str(root)]) == 0
+    text = page.read_text()
+    assert "| all of it |  | 50 of 50 = 100.0%" in text
+    assert "| small | `--net-arch 8 8` `--tau 0.1` | 4 of 50 = 8.0%" in text
+    assert docs.main(["--check", "--root", str(root)]) == 0
+    data["rows"][2]["success"] = None
+    report.write_text(json.dumps({"data": data}))
+    with pytest.raises(UserError, match="small is not finished"):
+        docs.sweep_table(root, "results/sweep.json")
+    with pytest.raises(UserError, match=r"none\.json does not exist"):
+        docs.sweep_table(root, "results/none.json")

@@ -42,7 +42,7 @@ def test_every_seed_is_drawn_over_steps_and_over_minutes() -> None:
     assert [list(line.get_xdata()) for line in minutes.get_lines()[:-1]][0] == [0, 0.5, 1.0]
     assert len({line.get_color() for line in lines}) == 2
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert legend == ["ours (2 seeds)", "stock (1 seed)"]
+    assert legend == ["ours (2 seeds, to 2,000 steps)", "stock (1 seed, to 2,000 steps)"]
     assert "n = 20 episodes" in figure.get_suptitle()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -36,7 +37,8 @@ def test_report_tells_every_seed_of_every_recipe(script: ModuleType, tmp_path: P
     recipes = sorted(path.stem for path in Path("results/recipes").glob("*.json"))
     assert sorted({row["recipe"] for row in rows}) == recipes
     assert capsys.readouterr().out.count("seed ") == len(rows) >= 3 * len(recipes)
-    assert (tmp_path / "ch08_race.png").stat().st_size > 10_000
+    for task in {recipe.rsplit("_", 1)[-1] for recipe in recipes}:
+        assert (tmp_path / f"ch08_race_{task}.png").stat().st_size > 10_000
 
 
 def test_smoke_writes_nothing_here(script: ModuleType) -> None:
@@ -50,9 +52,18 @@ def test_a_failing_part_is_said(script: ModuleType) -> None:
 
 
 def test_a_recipe_that_was_not_measured(tmp_path: Path) -> None:
-    from analysis.race import race, recipe_runs
+    from analysis.race import recipe_runs
 
     with pytest.raises(UserError, match="no recipe was measured"):
         recipe_runs(tmp_path)
-    with pytest.raises(UserError, match="sac_her_FetchNone-v4 was not measured"):
-        race(str(tmp_path / "a.json"), str(tmp_path / "a.png"), "sac_her_FetchNone-v4")
+
+
+def test_how_much_moved_is_read_from_the_logs(tmp_path: Path) -> None:
+    from analysis.race import moved_shares
+
+    lines = [{"steps": 100 * i} | ({"replay/moved_lately": share} if share is not None else {})
+             for i, share in enumerate((None, 0.13, 0.05, 0.4, 0.6, 0.9))]  # fmt: skip
+    entries = [json.dumps({"kind": "train", "updates": 0, "wall_clock_s": 1.0} | line) for line in lines]
+    (tmp_path / "seed3_metrics.jsonl").write_text("\n".join(entries) + "\n")
+    (tmp_path / "seed4_metrics.jsonl").write_text(entries[0] + "\n")
+    assert moved_shares(tmp_path) == [{"seed": 3, "first": 0.13, "least": 0.05, "half_at_steps": 400}]
