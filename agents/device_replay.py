@@ -38,13 +38,14 @@ class DeviceReplay(EpisodeReplay):
                 for a in (self.reflection.sign, self.reflection.offset, self.reflection.action_sign)
             )
         # For all episodes and for those that moved: slots, the ends of their steps on one line, and its length.
+        self.places = max(self.episodes, self.matcher.size)
         self.lines = [self._line() for _ in range(2)]
         self.device_lengths = torch.zeros(self.episodes, dtype=torch.long, device=self.device)
         # Whether there are episodes that moved yet, times their share.
         self.share = torch.zeros((), device=self.device)
 
     def _line(self) -> dict[str, Tensor]:
-        zeros = {key: torch.zeros(self.episodes, dtype=torch.long, device=self.device) for key in ("slots", "ends")}
+        zeros = {key: torch.zeros(self.places, dtype=torch.long, device=self.device) for key in ("slots", "ends")}
         return zeros | {"total": torch.zeros((), dtype=torch.float64, device=self.device)}
 
     def _storage(self, n: int) -> dict[str, Any]:
@@ -59,13 +60,19 @@ class DeviceReplay(EpisodeReplay):
         return {key: value[rows].cpu().numpy() for key, value in self.stored.items()}
 
     def refresh(self, generator: np.random.Generator) -> None:
-        """Tell the device which episodes there are now; to be called before batches are drawn."""
-        self._match(generator)
-        some = len(self.some) > 0
+        """Tell the device which episodes there are now; to be called before batches are drawn.
+
+        Raises `ValueError` when there are none.
+        """
+        if not len(self):
+            raise ValueError("no finished episode yet")
+        some = self.moved_share > 0 and len(self.some) > 0
+        if some:
+            self._match(generator)
         for line, slots, ends in zip(self.lines, (self.all, self.some), (self.all_ends, self.some_ends), strict=True):
             if len(slots):
                 # Padded with the last end, which no drawn place reaches.
-                padded = np.full(self.episodes, ends[-1])
+                padded = np.full(self.places, ends[-1])
                 padded[: len(ends)] = ends
                 line["ends"].copy_(torch.from_numpy(padded))
                 line["slots"][: len(slots)].copy_(torch.from_numpy(slots))
@@ -134,7 +141,5 @@ class DeviceReplay(EpisodeReplay):
 
     def sample(self, n: int, generator: np.random.Generator) -> Batch:
         """As `EpisodeReplay.sample`, from PyTorch's generator; for tests and for looking at what is drawn."""
-        if not len(self):
-            raise ValueError("no finished episode yet")
         self.refresh(generator)
         return Batch(*(part.cpu().numpy() for part in self.draw(n)))

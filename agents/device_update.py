@@ -14,8 +14,8 @@ from torch import Tensor
 from agents.device_replay import DeviceReplay
 from agents.input_map import InputMap
 
-# Updates outside of a graph at first: libraries set themselves up at their first call, which cannot be recorded.
-WARM_UP = 4
+# Updates of each kind outside of a graph at first: libraries set themselves up then, which cannot be recorded.
+WARM_UP = 3
 
 
 class DeviceUpdates:
@@ -28,7 +28,9 @@ class DeviceUpdates:
     def __init__(self, replay: DeviceReplay, input_map: InputMap, learner: Any, actions: int):
         self.replay, self.input_map, self.learner, self.actions = replay, input_map, learner, actions
         self.graphs: dict[tuple[int, int], tuple[torch.cuda.CUDAGraph, dict[str, Tensor]]] = {}
-        self.ahead = WARM_UP
+        self.done: dict[tuple[int, int], int] = {}
+        # A stream of its own: graphs that share one share its memory for matrix products, and take it with them.
+        self.stream = torch.cuda.Stream() if replay.device.type == "cuda" else None
 
     def __call__(self, count: int, batch: int) -> dict[str, Tensor]:
         """`count` updates on `batch` transitions each; the last losses by name, on the device."""
@@ -45,22 +47,20 @@ class DeviceUpdates:
         return self.learner(self.input_map(x), self.input_map(next_x), *others, noise)
 
     def _replayed(self, batch: int) -> dict[str, Tensor]:
-        if self.ahead:
-            self.ahead -= 1
-            # On a stream beside the default one, as recording asks for.
-            stream = torch.cuda.Stream()
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):
-                losses = self.one(batch)
-            torch.cuda.current_stream().wait_stream(stream)
-            return losses
         key = (batch, self.learner.updates % self.learner.period)
+        if self.done.get(key, 0) < WARM_UP:
+            self.done[key] = self.done.get(key, 0) + 1
+            self.stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self.stream):
+                losses = self.one(batch)
+            torch.cuda.current_stream().wait_stream(self.stream)
+            return losses
         if key in self.graphs:
             # The learner itself counts only what Python runs.
             self.learner.updates += 1
         else:
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph):
+            with torch.cuda.graph(graph, stream=self.stream):
                 losses = self.one(batch)
             self.graphs[key] = graph, losses
         graph, losses = self.graphs[key]

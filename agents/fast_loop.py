@@ -94,6 +94,8 @@ class FastLoop(OffPolicyAlgorithm):
         reward = _tensor_reward_of(env) if replay_on_device(self.device) else None
         if reward is None:
             return EpisodeReplay(*arguments, **options)
+        # TF32, which some images switch on, would round positions of a metre to half a millimetre.
+        torch.set_float32_matmul_precision("highest")
         return DeviceReplay(*arguments, reward=reward, device=str(self.device), **options)
 
     def _learner(self, bounds: tuple[float, float] | None) -> Learner:
@@ -248,8 +250,9 @@ def replay_on_device(device: torch.device) -> bool:
 def _tensor_reward_of(env: VecEnv) -> Any:
     """The task's reward for tensors, asked of the first environment; None where it has none."""
     try:
-        return env.env_method("tensor_reward", indices=[0])[0]
-    except (AttributeError, EOFError, TrainingFailure):
+        # A worker process would not survive being asked for what it does not have.
+        return env.env_method("tensor_reward", indices=[0])[0] if env.has_attr("tensor_reward") else None
+    except TrainingFailure:
         return None
 
 

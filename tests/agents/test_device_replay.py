@@ -70,18 +70,27 @@ def test_equal_in_distribution_to_the_host(options: dict[str, Any], wrapped: boo
     assert abs(chi - len(a)) < 5 * np.sqrt(2 * len(a)), (chi, len(a))
 
 
-def test_matched_episodes_reach_the_device() -> None:
-    host, device = both(moved_share=1.0, match_goals=True)
+@pytest.mark.parametrize("capacity", [20 * T, 10_000])
+def test_matched_episodes_reach_the_device(capacity: int) -> None:
+    """Always 256 of them, also where the ring has room for 20."""
+    host, device = both(capacity, moved_share=1.0, match_goals=True)
     fill([host, device], rounds=4)
     device.sample(1, np.random.default_rng(0))
     host.sample(1, np.random.default_rng(0))
     assert len(host.some) and np.array_equal(device.lines[1]["slots"][: len(host.some)].numpy(), host.some)
 
 
-def test_nothing_moved_yet() -> None:
-    _, device = both(moved_share=1.0, moved_distance=1e6)
+@pytest.mark.parametrize("match_goals", [False, True])
+def test_nothing_moved_yet(match_goals: bool) -> None:
+    _, device = both(moved_share=1.0, moved_distance=1e6, match_goals=match_goals)
     fill([device], rounds=2)
     assert len(table(device.sample(2_000, np.random.default_rng(0)))) > 50
+
+
+def test_an_empty_replay_is_an_error() -> None:
+    _, device = both()
+    with pytest.raises(ValueError, match="no finished episode"):
+        device.refresh(np.random.default_rng(0))
 
 
 def test_what_is_exported_is_what_the_host_exports() -> None:
