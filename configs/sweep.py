@@ -1,6 +1,6 @@
 """A sweep as JSON, and the training runs that it stands for.
 
-    {"name": "push_seeds",
+    {"name": "push_noise",
      "command": {"algo": "sac", "env": "FetchPush-v4", "her": true},
      "seeds": "0-2",
      "grid": {"gradient_steps": [4, 8]},

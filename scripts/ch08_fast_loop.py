@@ -5,7 +5,7 @@ python scripts/ch08_fast_loop.py profile     # stock Stable-Baselines3 and ours 
 python scripts/ch08_fast_loop.py simulate    # environment steps/s against stock and against pure physics
 python scripts/ch08_fast_loop.py learn       # updates/s against stock
 python scripts/ch08_fast_loop.py scale       # over environments, threads, batch sizes
-python scripts/ch08_fast_loop.py sweep       # configs/sweeps/push_seeds.json on this machine
+python scripts/ch08_fast_loop.py sweep       # configs/sweeps/reach_seeds.json on this machine
 python scripts/ch08_fast_loop.py report      # learning curves of the recipes in results/, stock beside ours
 """
 
@@ -115,8 +115,8 @@ def scale(smoke: bool = False) -> int:
     return benchmark("scale", smoke)
 
 
-def sweep(config: str = "configs/sweeps/push_seeds.json", slots: int = 1, smoke: bool = False) -> int:
-    """Seeds and variants of Push, one run after another on this machine; interrupted, the same command continues."""
+def sweep(config: str = "configs/sweeps/reach_seeds.json", slots: int = 1, smoke: bool = False) -> int:
+    """Seeds and variants of Reach, one run after another on this machine; interrupted, the same command continues."""
     return call("sweep.py", config, "--slots", str(slots), *(["--smoke"] if smoke else []))
 
 

@@ -1,7 +1,7 @@
 """Seeds and grids of any train command: JSON in, a comparison report out, on this machine or on a Slurm cluster.
 
-    python scripts/sweep.py configs/sweeps/push_seeds.json --slots 2
-    python scripts/sweep.py configs/sweeps/push_seeds.json --executor slurm --time-min 30
+    python scripts/sweep.py configs/sweeps/reach_seeds.json --slots 2
+    python scripts/sweep.py configs/sweeps/reach_seeds.json --executor slurm --time-min 30
 
 Each run is a train.py in a process of its own, then its eval.py, under `sweeps/<name>/`. All that is known is in files
 there: kill anything at any moment and give the same command again. Finished runs are kept, begun ones continued, a
