@@ -38,14 +38,17 @@ def parts_figure(runs: dict[str, dict[str, float]], title: str) -> Figure:
 
 
 def race_figure(groups: dict[str, list[list[Evaluation]]], title: str) -> Figure:
-    """Success against environment steps (left) and minutes of training (right): a colour a group, a line a seed.
+    """Success against environment steps (left) and time of training (right): a colour a group, a line a seed.
 
-    Minutes leave out evaluations. Raises `UserError` for a group without any evaluation.
+    The time leaves out evaluations, and is in seconds where all of it is less than a minute. Raises
+    `UserError` for a group without any evaluation.
     """
     from matplotlib.ticker import EngFormatter
 
     figure, (left, right) = new_figure(11.0, 4.6, panels=2, sharey=True)
     counts: set[int] = set()
+    longest = max((e.wall_clock_s for runs in groups.values() for run in runs for e in run), default=0.0)
+    unit, seconds = ("seconds", 1.0) if longest < 60 else ("minutes", 60.0)
     for i, (name, runs) in enumerate(groups.items()):
         if not any(runs):
             raise UserError(f"{name} has no evaluation; nothing to draw.")
@@ -57,9 +60,10 @@ def race_figure(groups: dict[str, list[list[Evaluation]]], title: str) -> Figure
                 "marker": MARKERS[i % len(MARKERS)], "markersize": 3.5,
             }  # fmt: skip
             ended = max(each[-1].steps for each in runs if each)
-            label = f"{name} ({len(runs)} {'seed' if len(runs) == 1 else 'seeds'}, to {ended:,} steps)"
+            seeds = "1 seed" if len(runs) == 1 else f"{len(runs)} seeds"
+            label = f"{name.replace('_', ' ')} ({seeds}, to {ended:,} steps)"
             left.plot([e.steps for e in run], rates, label=label if k == 0 else None, **style)
-            right.plot([e.wall_clock_s / 60 for e in run], rates, **style)
+            right.plot([e.wall_clock_s / seconds for e in run], rates, **style)
     for axes in (left, right):
         axes.axhline(95, color=GREY, linewidth=1, linestyle="--")
         axes.set_ylim(-2, 102)
@@ -67,7 +71,7 @@ def race_figure(groups: dict[str, list[list[Evaluation]]], title: str) -> Figure
     left.set_ylabel("success rate (%)")
     left.set_xlabel("environment steps")
     left.xaxis.set_major_formatter(EngFormatter(sep=""))
-    right.set_xlabel("training time (minutes)")
+    right.set_xlabel(f"training time ({unit})")
     figure.suptitle(f"{title}: n = {episodes_text(counts)} a point, every seed; dashed: 95%", fontsize=11)
-    figure.legend(loc="outside lower center", ncols=min(3, len(groups)), frameon=False)
+    figure.legend(loc="outside lower center", ncols=min(2, len(groups)), frameon=False)
     return figure

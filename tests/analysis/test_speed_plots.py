@@ -44,6 +44,13 @@ def test_every_seed_is_drawn_over_steps_and_over_minutes() -> None:
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend == ["ours (2 seeds, to 2,000 steps)", "stock (1 seed, to 2,000 steps)"]
     assert "n = 20 episodes" in figure.get_suptitle()
+    assert minutes.get_xlabel() == "training time (minutes)"
+
+
+def test_a_short_race_is_in_seconds() -> None:
+    right = race_figure({"ours": [run(0, 20)]}, "Reach").axes[1]
+    assert right.get_xlabel() == "training time (seconds)"
+    assert list(right.get_lines()[0].get_xdata()) == [0, 30.0]
 
 
 def test_nothing_to_draw_is_said() -> None:
