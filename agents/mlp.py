@@ -100,7 +100,8 @@ class MlpStack:
         # δ ← (δ Wᵀ) ⊙ [h > 0]
         weight = self.weights[layer][members].transpose(1, 2)
         delta = delta * weight if delta.shape[2] == 1 else torch.bmm(delta, weight)
-        return torch.ops.aten.threshold_backward(delta, below, 0)
+        # In place: a fresh array of this size would cost as much as the comparison.
+        return torch.ops.aten.threshold_backward.grad_input(delta, below, 0, grad_input=delta)
 
     def read(self, members: Sequence[Sequence[nn.Linear]]) -> None:
         """Copy the parameters of K sequences of linear layers."""
