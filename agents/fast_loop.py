@@ -6,6 +6,7 @@ networks, with the input map folded into their first layers, so that stock `load
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
@@ -98,11 +99,13 @@ class FastLoop(OffPolicyAlgorithm):
         torch.set_float32_matmul_precision("highest")
         return DeviceReplay(*arguments, reward=reward, device=str(self.device), **options)
 
+    @abstractmethod
     def _learner(self, bounds: tuple[float, float] | None) -> Learner:
-        raise NotImplementedError
+        """Networks and their update; `bounds` of the critics' targets, or None."""
 
+    @abstractmethod
     def _publish_networks(self) -> None:
-        raise NotImplementedError
+        """Write each of the learner's networks into the stock policy."""
 
     def _excluded_save_params(self) -> list[str]:
         # What the stock class does not know: kept apart by `agents/checkpoint.py`, as plain tensors.

@@ -34,8 +34,8 @@ class SharedModel:
                 self._model = _models[key]
 
     def loads_one_model(self) -> bool:
-        """Whether all environments of this very class, with frames of this size, load equal models."""
-        raise NotImplementedError
+        """Whether all environments of this very class, with frames of this size, load equal models; not unless said."""
+        return False
 
     @property
     def model(self) -> mujoco.MjModel:
