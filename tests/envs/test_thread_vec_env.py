@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from typing import Any
 
 import gymnasium as gym
@@ -21,6 +22,7 @@ class Counting(gym.Env):
 
     observation_space = gym.spaces.Box(-np.inf, np.inf, (2,))
     action_space = gym.spaces.Box(-1.0, 1.0, (1,))
+    render_mode = "rgb_array"
     fail_at: int | None = None
 
     def __init__(self) -> None:
@@ -117,6 +119,47 @@ def test_attributes_methods_and_rendering_happen_in_the_owners_thread() -> None:
     assert [look[0] for look in env.env_method("_look", indices=[3, 0])] == [40, 0]
     assert env.env_is_wrapped(Monitor) == [False] * 4
     env.close()
+
+
+class Uneven(Counting):
+    """Draws nothing, so any thread may step it; the slow one takes a tenth of a second."""
+
+    render_mode = None
+    slow = False
+
+    def _look(self) -> np.ndarray:
+        return np.array([self.episode, self.time], np.float32)
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict]:
+        self.thread = threading.get_ident()
+        time.sleep(0.1 if self.slow else 0.002)
+        return super().step(action)
+
+
+def test_environments_that_draw_nothing_go_to_whichever_thread_is_free_the_slow_one_first() -> None:
+    env = ThreadVecEnv([Uneven] * 6, threads=2)
+    env.reset()
+    env.set_attr("slow", True, indices=5)
+    for _ in range(2):
+        observations = env.step(np.zeros((6, 1)))[0]
+    assert (observations[:, 1] == 2).all()
+    threads = env.get_attr("thread")
+    assert threads.count(threads[5]) == 1, "others waited behind the slow one"
+    env.close()
+    drawing = ThreadVecEnv([Counting] * 2, threads=2)
+    assert env.movable and not drawing.movable
+    drawing.close()
+
+
+def test_a_failure_of_a_movable_environment_is_named() -> None:
+    env = ThreadVecEnv([Uneven] * 4, threads=2)
+    env.reset()
+    env.set_attr("fail_at", 1, indices=2)
+    with pytest.raises(EnvironmentFailure, match=r"environment 2: ValueError: broken joint"):
+        env.step(np.zeros((4, 1)))
+    inner = list(env.envs)
+    env.close()
+    assert all(e.closed for e in inner)
 
 
 def test_a_failing_environment_is_named_and_nothing_hangs() -> None:
