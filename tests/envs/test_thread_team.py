@@ -1,4 +1,4 @@
-"""Threads that take orders: each index with its thread or with a free one; failures come back, nothing hangs or is left."""
+"""Threads that take orders, each for its own indices or for the next one; nothing hangs and nothing is left."""
 
 from __future__ import annotations
 
