@@ -43,6 +43,7 @@ class DeviceReplay(EpisodeReplay):
         self.device_lengths = torch.zeros(self.episodes, dtype=torch.long, device=self.device)
         # Whether there are episodes that moved yet, times their share.
         self.share = torch.zeros((), device=self.device)
+        self.told_at = -1
 
     def _line(self) -> dict[str, Tensor]:
         zeros = {key: torch.zeros(self.places, dtype=torch.long, device=self.device) for key in ("slots", "ends")}
@@ -66,6 +67,9 @@ class DeviceReplay(EpisodeReplay):
         """
         if not len(self):
             raise ValueError("no finished episode yet")
+        if self.told_at == self.added:
+            return
+        self.told_at = self.added
         some = self.moved_share > 0 and len(self.some) > 0
         if some:
             self._match(generator)

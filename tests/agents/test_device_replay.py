@@ -80,6 +80,20 @@ def test_matched_episodes_reach_the_device(capacity: int) -> None:
     assert len(host.some) and np.array_equal(device.lines[1]["slots"][: len(host.some)].numpy(), host.some)
 
 
+def test_the_device_is_told_again_only_where_episodes_were_added() -> None:
+    _, device = both(moved_share=1.0)
+    fill([device], rounds=1)
+    device.refresh(np.random.default_rng(0))
+    before = float(device.lines[0]["total"])
+    assert before == len(device)
+    device.lines[0]["total"].fill_(-1.0)
+    device.refresh(np.random.default_rng(0))
+    assert float(device.lines[0]["total"]) == -1.0, "copied again though nothing had changed"
+    fill([device], rounds=1)
+    device.refresh(np.random.default_rng(0))
+    assert float(device.lines[0]["total"]) == len(device) > before
+
+
 @pytest.mark.parametrize("match_goals", [False, True])
 def test_nothing_moved_yet(match_goals: bool) -> None:
     _, device = both(moved_share=1.0, moved_distance=1e6, match_goals=match_goals)
