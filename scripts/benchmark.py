@@ -115,7 +115,7 @@ def simulation(config: BenchmarkConfig, steps: int) -> dict[str, float]:
 
 
 def filled(config: BenchmarkConfig, backend: str) -> Any:
-    """A learner with 20 episodes of random actions from each environment in its replay."""
+    """A learner with room for a million transitions, as the recipes have, and 20 random episodes of each environment."""
     from agents.build import build, choose_device
     from agents.segments import begin_segment
     from configs.recipes import resolve
@@ -125,7 +125,7 @@ def filled(config: BenchmarkConfig, backend: str) -> Any:
     fill = (1 if config.smoke else 20) * 50 * config.n_envs
     settings = resolve(TrainConfig(
         algo="sac", env=config.env, her=True, backend=backend, n_envs=config.n_envs, net_arch=HIDDEN, batch_size=BATCH,
-        learning_starts=fill, buffer_size=200_000, ent_coef=0.05,
+        learning_starts=fill, buffer_size=1_000_000, ent_coef=0.05,
     )).settings  # fmt: skip
     model = build(settings, make_vec_env(config.env, config.n_envs), choose_device(config.device))
     begin_segment(model, 0, 0)
