@@ -115,7 +115,7 @@ def simulation(config: BenchmarkConfig, steps: int) -> dict[str, float]:
 
 
 def filled(config: BenchmarkConfig, backend: str) -> Any:
-    """A learner with room for a million transitions, as the recipes have, and 20 random episodes of each environment."""
+    """A learner with room for a million transitions, as the recipes have, and 20 random episodes of each env."""
     from agents.build import build, choose_device
     from agents.segments import begin_segment
     from configs.recipes import resolve
