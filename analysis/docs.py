@@ -48,8 +48,8 @@ def look_up(value: Any, path: str) -> Any:
 def show(value: Any, form: str) -> str:
     """A value as text.
 
-    `rate`: a rate with its n and interval; `percent`; `minutes` and `seconds` from seconds; `hardware`: the machine in
-    words; `text`; anything else is a Python format such as `.3f` or `,d`.
+    `rate`: a rate with its n and interval; `percent`; `minutes`, `seconds` and `ms` from seconds; `hardware`: the
+    machine in words; `text`; anything else is a Python format such as `.3f` or `,d`.
     """
     if value is None:
         return "not measured"
@@ -61,6 +61,8 @@ def show(value: Any, form: str) -> str:
         return f"{value / 60:.1f} min"
     if form == "seconds":
         return f"{value:.0f} s"
+    if form == "ms":
+        return f"{1000 * value:.2f} ms"
     if form == "hardware":
         gpu = value["gpu"] or "no GPU"
         return f"{value['cores']} cores ({value['cpu']}), {gpu}"
@@ -107,15 +109,15 @@ def chapter_table(root: Path) -> str:
 def recipe_table(root: Path) -> str:
     """The table of recipes: every seed, when it crossed 95%, and its final checkpoint over held-out episodes."""
     rows = [
-        "| recipe | seed | 95% reached after | training until then | final success | machine |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| recipe | seed | 95% reached after | training until then | final success | not solved at reset | machine |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for path in sorted((root / "results/recipes").glob("*.json")):
         data = json.loads(path.read_text(encoding="utf-8"))["data"]
         for seed in data["seeds"]:
             crossed = f"{seed['steps_to_95']:,} steps" if seed["steps_to_95"] else f"not in {seed['steps']:,} steps"
             time = f"{60 * seed['minutes_to_95']:.0f} s" if seed["minutes_to_95"] else ""
-            final = format_rate(Rate.model_validate(seed["success"]))
+            final = " | ".join(format_rate(Rate.model_validate(seed[key])) for key in ("success", "success_net"))
             rows.append(f"| `{data['recipe']}` | {seed['seed']} | {crossed} | {time} | {final} | {data['machine']} |")
     return "\n".join(rows)
 
@@ -136,10 +138,16 @@ def sweep_table(root: Path, file: str) -> str:
         own = {row["seed"]: row for row in data["rows"] if row["variant"] == variant["variant"]}
         if any(own[seed]["success"] is None for seed in seeds):
             raise UserError(f"{file}: {variant['variant']} is not finished.")
-        reached = " | ".join(format_rate(Rate.model_validate(own[seed]["success"])) for seed in seeds)
+        reached = " | ".join(_with_net(own[seed]) for seed in seeds)
         changes = " ".join(f"`--{key.replace('_', '-')} {_flag(value)}`" for key, value in variant["settings"].items())
         rows.append(f"| {variant['variant'].replace('_', ' ')} | {changes} | {reached} |")
     return "\n".join(rows)
+
+
+def _with_net(row: dict[str, Any]) -> str:
+    """Success, and where some episodes began solved, that of the others."""
+    total, net = Rate.model_validate(row["success"]), Rate.model_validate(row["success_net"])
+    return format_rate(total) if net.n == total.n else f"{format_rate(total)}<br>net {format_rate(net)}"
 
 
 def _flag(value: Any) -> str:

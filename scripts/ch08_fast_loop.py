@@ -1,6 +1,6 @@
 """Chapter 08: how fast can it learn? Where the time goes, the two floors, each improvement, and runs on many machines.
 
-python scripts/ch08_fast_loop.py all         # everything below and the lab, reports in results/ch08_*.json
+python scripts/ch08_fast_loop.py all         # the lab and all below but the sweep; results/ch08_*.json
 python scripts/ch08_fast_loop.py profile     # stock Stable-Baselines3 and ours on Push, second by second
 python scripts/ch08_fast_loop.py simulate    # environment steps/s against stock and against pure physics
 python scripts/ch08_fast_loop.py learn       # updates/s against stock
@@ -133,7 +133,7 @@ def lab(smoke: bool = False) -> int:
 
 
 def run_all(smoke: bool = False) -> int:
-    """All of the above but the sweep, which takes long, and the lab."""
+    """The lab and all of the above but the sweep, which takes minutes."""
     began = time.monotonic()
     chosen = (profile, simulate, learn, scale, report, *([] if smoke else [lab]))  # the lab knows no smaller size
     steps = {step.__name__: partial(step, smoke=smoke) for step in chosen}

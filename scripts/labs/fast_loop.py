@@ -1,7 +1,7 @@
 """How fast can it learn? SAC with hindsight from scratch, each fast part beside the slow twin that it must equal.
 
     python scripts/labs/fast_loop.py --verify                                         # every claim; learns Reach once
-    python scripts/labs/fast_loop.py --demo --json-out results/ch08_fast_loop.json    # six curves, too
+    python scripts/labs/fast_loop.py --demo --json-out runs/fast_loop.json            # six curves, too
 
 Exit status 1 if a claim is wrong; clocks decide nothing. For reading beside chapter 08. N environments, B transitions,
 E episodes of T steps, K networks; x (16,) is achieved and desired goal and observation, φ (19,) what networks read.
@@ -261,13 +261,13 @@ def race(*contestants: Callable[[], Any]) -> list[float]:
 
 
 def check(gains: dict[str, list[float]]) -> list[tuple[str, float, float, float]]:
-    """Claims: what, its value, the least and the most that bear it out; `gains`: seconds of twin, part and floor."""
+    """Claims: what, its value, the least and the most that bear it out; `gains`: seconds, in the order of the race."""
     rng, teams = np.random.default_rng(0), (Team(N_ENVS, threads=0), Team(N_ENVS))
     env, act = teams[0].envs[0].unwrapped, lambda x: np.sin(1e4 * x[:, :A])  # erratic, and equal where x is
     turn, threads = (functools.partial(team.play, act, range(N_ENVS)) for team in teams)
     rows, threaded = turn()[0], threads()[0]
     *times, floor = race(turn, threads, lambda: physics(env, rows[:, :-1, X:-1].reshape(-1, A)))
-    gains["200 steps: in turn, threads, physics"] = [*times, floor / min(CORES, N_ENVS)]
+    gains["steps"] = [*times, floor / min(CORES, N_ENVS)]
     # Three episodes of five steps whose goals say where they were achieved (0 to 17), or −1 where they are original.
     small, many = Replay(3, length=5), Replay(4000)
     small.rows[:], small.rows[:, :, 0], small.added = -1, np.arange(18).reshape(3, 6), 3
@@ -275,7 +275,7 @@ def check(gains: dict[str, list[float]]) -> list[tuple[str, float, float, float]
     drawn = small.sample(40_000, rng), small.sample_slowly(40_000, rng, env.compute_reward)
     a, b = (np.bincount((19 * after[:, 0] + after[:, G] + 1).astype(int), minlength=342) for _, after, *_ in drawn)
     slow, quick = lambda: many.sample_slowly(BATCH, rng, env.compute_reward), lambda: many.sample(BATCH, rng)
-    gains["a batch: loop, arrays"] = race(slow, quick)
+    gains["batch"] = race(slow, quick)
     x, next_x, actions, rewards = (torch.from_numpy(part) for part in quick())
     theirs = env.compute_reward(next_x[:, :G].numpy(), next_x[:, G : 2 * G].numpy(), {})
     matrix, offset = input_map(rows[:, :, :X].reshape(-1, X))
@@ -292,7 +292,7 @@ def check(gains: dict[str, list[float]]) -> list[tuple[str, float, float, float]
     error = max(float((slope - w.grad).abs().max() / slope.abs().max()) for slope, w in pairs)
     h, flops = torch.ones(2, BATCH, HIDDEN), sum(update_flops().values())
     *times, product = race(*(functools.partial(sac, phi, *batch) for sac in made), lambda: h @ h.mT)
-    gains["an update: separate, lean, stacked, arithmetic"] = [*times, product * flops / (4 * BATCH * HIDDEN**2)]
+    gains["update"] = [*times, product * flops / (4 * BATCH * HIDDEN**2)]
     folded, layers = Stacked(2, X + A, HIDDEN, HIDDEN, 1), other.critic.layers
     folded.layers = nn.ParameterList([*fold(layers[0], layers[1], matrix, offset), *layers[2:]])
     apart = (folded(torch.cat([x, actions], 1)) - other.critic(torch.cat([phi, actions], 1))).detach()
@@ -316,7 +316,7 @@ def main(verify: bool = True, demo: bool = False, json_out: str | None = None) -
     for text, value, low, high in claims:
         print(f"{'ok   ' if low <= value <= high else 'WRONG'} {text:80s} {value:9.4g}   [{low:g}, {high:g}]")
     for name, times in gains.items():
-        print(f"time  {name:50s}", *(f"{1000 * seconds:9.2f} ms" for seconds in times))
+        print(f"time  {name:10s}", *(f"{1000 * seconds:9.2f} ms" for seconds in times))
     if demo:
         curves += [learn(seed, 1200, every, mapped=False) for seed in seeds]
     if json_out:

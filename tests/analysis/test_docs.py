@@ -34,6 +34,7 @@ def root(tmp_path: Path) -> Path:
         ("results/a.json rate rate", "97 of 100 = 97.0% [91.5, 99.0]"),
         ("results/a.json rows.0.d .3f", "0.021"),
         ("results/a.json wall_clock_s minutes", "1.5 min"),
+        ("results/a.json rows.0.d ms", "21.30 ms"),
         ("results/a.json hardware hardware", "2 cores (X), no GPU"),
     ],
 )
@@ -81,9 +82,11 @@ def test_chapters_and_recipes_show_every_seed(root: Path) -> None:
     )
     seeds = [
         {"seed": 0, "steps": 10000, "steps_to_95": 4000, "minutes_to_95": 0.5,
-         "success": {"n": 100, "successes": 97, "rate": 0.97, "low": 0.915, "high": 0.99}},
+         "success": {"n": 100, "successes": 97, "rate": 0.97, "low": 0.915, "high": 0.99},
+         "success_net": {"n": 90, "successes": 87, "rate": 0.967, "low": 0.907, "high": 0.989}},
         {"seed": 1, "steps": 10000, "steps_to_95": None, "minutes_to_95": None,
-         "success": {"n": 100, "successes": 10, "rate": 0.1, "low": 0.05, "high": 0.18}},
+         "success": {"n": 100, "successes": 10, "rate": 0.1, "low": 0.05, "high": 0.18},
+         "success_net": {"n": 90, "successes": 0, "rate": 0.0, "low": 0.0, "high": 0.041}},
     ]  # fmt: skip
     (root / "results/recipes/r.json").write_text(
         json.dumps({"data": {"recipe": "r", "seeds": seeds, "machine": "2 cores"}})
@@ -91,13 +94,16 @@ def test_chapters_and_recipes_show_every_seed(root: Path) -> None:
     table = docs.chapter_table(root)
     assert "reaches 97 of 100 = 97.0% [91.5, 99.0]" in table and "1.5 min on 2 cores" in table
     recipes = docs.recipe_table(root)
-    assert "| 4,000 steps | 30 s | 97 of 100" in recipes
+    assert "| 4,000 steps | 30 s | 97 of 100" in recipes and "| 87 of 90 = 96.7%" in recipes
     assert "| not in 10,000 steps |  | 10 of 100" in recipes and recipes.count("| 2 cores |") == 2
 
 
 def test_a_sweep_shows_every_run(root: Path) -> None:
     def row(variant: str, seed: int, successes: int) -> dict:
-        return {"variant": variant, "seed": seed, "success": rate([k < successes for k in range(50)]).model_dump()}
+        success, net = ([k < successes for k in range(first, 50)] for first in (0, 2 if variant == "small" else 0))
+        return {"variant": variant, "seed": seed} | {
+            "success": rate(success).model_dump(), "success_net": rate(net).model_dump()
+        }  # fmt: skip
 
     data = {
         "variants": [{"variant": "all_of_it", "settings": {}, "seeds": [0, 1]},
@@ -110,8 +116,8 @@ def test_a_sweep_shows_every_run(root: Path) -> None:
     page.write_text("<!--sweep results/sweep.json--><!--/sweep-->")
     assert docs.main(["--root", str(root)]) == 0
     text = page.read_text()
-    assert "| all of it |  | 50 of 50 = 100.0%" in text
-    assert "| small | `--net-arch 8 8` `--tau 0.1` | 4 of 50 = 8.0%" in text
+    assert "| all of it |  | 50 of 50 = 100.0% [92.9, 100.0] |" in text
+    assert "| small | `--net-arch 8 8` `--tau 0.1` | 4 of 50 = 8.0%" in text and "<br>net 2 of 48 = 4.2%" in text
     assert docs.main(["--check", "--root", str(root)]) == 0
     data["rows"][2]["success"] = None
     report.write_text(json.dumps({"data": data}))
