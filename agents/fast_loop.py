@@ -236,12 +236,14 @@ class FastLoop(OffPolicyAlgorithm):
 
     def extra_state(self) -> dict[str, Any]:
         """What a continued run needs beyond the stock networks; plain tensors in dictionaries."""
-        return {"learner": self.learner.state(), "input_map": self.input_map.state()}
+        pool = {key: torch.from_numpy(value) for key, value in self.replay_buffer.pool().items()}
+        return {"learner": self.learner.state(), "input_map": self.input_map.state(), "pool": pool}
 
     def load_extra_state(self, state: dict[str, Any]) -> None:
         """Take over `extra_state` of another process."""
         self.learner.load(state["learner"])
         self.input_map.load(state["input_map"])
+        self.replay_buffer.keep_pool({key: value.numpy() for key, value in state["pool"].items()})
         self.publish()
 
 

@@ -70,7 +70,8 @@ class EpisodeReplay:
         goal, size = space["achieved_goal"].shape[0], space["observation"].shape[0]
         self.goal, self.size = goal, 2 * goal + size
         self.matcher, self.match_goals = GoalMatcher(self.episodes, goal), match_goals
-        self.matched_at = -1
+        # How many episodes there were when the pool of matched ones was drawn; and the pool of an interrupted run.
+        self.matched_at, self.kept_pool = -1, (-1, np.zeros(0, np.int64))
         self.shapes = {
             # Row t holds (achieved goal, desired goal, observation) before step t; row `length` the last one.
             "x": (length + 1, self.size), "actions": (length, action_size), "rewards": (length,),
@@ -209,9 +210,21 @@ class EpisodeReplay:
         """Replace the episodes that moved by those among them that match the task's goals."""
         if not self.match_goals or self.matched_at == self.added:
             return
-        self.some = self.matcher.pool(generator, len(self.all), np.flatnonzero(self.moved))
+        drawn_at, pool = self.kept_pool
+        if drawn_at != self.added:
+            pool = self.matcher.pool(generator, len(self.all), np.flatnonzero(self.moved))
+        self.some = pool
         self.some_ends = np.cumsum(self.lengths[self.some])
         self.matched_at = self.added
+
+    def pool(self) -> dict[str, np.ndarray]:
+        """The pool of matched episodes and when it was drawn: the one thing that the episodes alone do not give back."""
+        slots = self.some if self.match_goals else np.zeros(0, np.int64)
+        return {"drawn_at": np.array(self.matched_at), "slots": slots.copy()}
+
+    def keep_pool(self, pool: dict[str, np.ndarray]) -> None:
+        """Go on with this pool where the next batch is drawn from as many episodes as it was."""
+        self.kept_pool = int(pool["drawn_at"]), pool["slots"]
 
     def reachable_goals(self, goals: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """For each of `goals` (n, G) one near to it that was achieved by moving; itself before any was."""
