@@ -134,6 +134,13 @@ def _side_by_side(config: EvalConfig) -> int:
     return config.n_envs if config.deterministic or config.ckpt in BASELINES else 1
 
 
+def _device_used(config: EvalConfig) -> str:
+    """Where actions were computed; baselines need no network."""
+    from agents.build import choose_device
+
+    return "cpu" if config.ckpt in BASELINES else choose_device(config.device)
+
+
 def report_for(
     config: EvalConfig, make_policy: Any, seeds: list[int], facts: dict[str, Any] | None, digest: str | None
 ) -> EvalReport:
@@ -153,7 +160,7 @@ def report_for(
     mode = config.ckpt if config.ckpt in BASELINES else "deterministic" if config.deterministic else "sampled"
     return EvalReport(
         **provenance.metadata(
-            settings, env_id=config.env, seeds=seeds, device=config.device, n_envs=n_envs,
+            settings, env_id=config.env, seeds=seeds, device=_device_used(config), n_envs=n_envs,
             wall_clock_s=round(seconds, 3), steps_per_second=round(sum(e.length for e in episodes) / seconds, 1),
             evaluation_protocol=f"{mode} policy, seeds {format_seeds(seeds)}, success at the last step",
         ),

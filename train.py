@@ -116,7 +116,9 @@ class Run:
             n_envs=settings["n_envs"], wall_clock_s=round(state.wall_clock_s, 3),
             steps_per_second=round(state.steps / seconds, 2) if seconds else None,
             updates_per_second=round(state.updates / seconds, 2) if seconds else None,
-            evaluation_protocol=PROTOCOL.format(n=settings["eval_episodes"]) if settings["eval_every"] else None,
+            evaluation_protocol=(
+                PROTOCOL.format(n=settings["eval_episodes"]) if settings["eval_every"] and self.goals else None
+            ),
         )  # fmt: skip
         return TrainMeta(
             **common, sources=self.resolved.sources, recipe=self.resolved.recipe, total_steps=self.total,
@@ -193,10 +195,11 @@ class Run:
         from callbacks.stop import Interrupted, StopOnSignal, StopSignals
 
         files, model = self.files, self.model
+        # First: it holds the lock of this run's files.
+        self.log = MetricLog(files.metrics, self.state.metric_bytes, self.training_s, lambda: model._n_updates)
         if not self.resuming and self.resolved.config.overwrite:
             # Not before: whatever is wrong with the new run, the old one is kept until the new one can start.
             files.remove()
-        self.log = MetricLog(files.metrics, self.state.metric_bytes, self.training_s, lambda: model._n_updates)
         model.set_logger(open_logger(self.log, files.tensorboard if self.resolved.config.track == "tb" else None))
         self.progress = Progress(self.total, model.num_timesteps)
         guard = NanGuard(files.dump)
@@ -279,15 +282,19 @@ def _train_and_tell(config: TrainConfig, say: Callable[[str], None] = print) -> 
     say(describe(resolved))
     if resolved.recipe is None:
         say("  no recipe was measured for this task and algorithm: the defaults may teach little")
+    if this.goals and 0 < this.settings["eval_every"] < this.segment:
+        say(f"  evaluations come with checkpoints, every {this.segment:,} steps; --checkpoint-every sets both")
     if this.resuming:
         say(f"  continuing at {this.state.steps:,} of {this.total:,} steps")
     meta = this.train()
     if meta.status == "interrupted":
-        say(f"interrupted: {out}.zip holds {meta.steps:,} of {meta.total_steps:,} steps; the same command continues.")
+        how = "the same command without --overwrite" if config.overwrite else "the same command"
+        say(f"interrupted: {out}.zip holds {meta.steps:,} of {meta.total_steps:,} steps; {how} continues.")
         return 128 + signal.Signals[meta.message].value
     rate = f", {meta.steps_per_second:.0f} steps/s" if meta.steps_per_second else ""
     say(f"finished: {meta.steps:,} steps, {meta.updates:,} updates in {meta.wall_clock_s:.0f} s{rate} -> {out}.zip")
-    say(f"Evaluate it:\n  {evaluation_command(out, config.env)}")
+    if this.goals:
+        say(f"Evaluate it:\n  {evaluation_command(out, config.env)}")
     return 0
 
 

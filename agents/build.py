@@ -77,7 +77,9 @@ def build_fast(settings: dict[str, Any], env: VecEnv, device: str) -> BaseAlgori
     spec = env.get_attr("spec", indices=[0])[0]
     keys = getattr(env.observation_space, "spaces", {})
     if "achieved_goal" not in keys or spec is None or not spec.max_episode_steps:
-        raise UserError(f"--backend fast needs a goal-conditioned task with a time limit; use --backend sb3 on {spec}.")
+        raise UserError(
+            f"--backend fast needs a goal-conditioned task with a time limit; use --backend sb3 on {settings['env']}."
+        )
     arguments = {key: settings[key] for key in PASSED_ON[settings["algo"]]}
     if settings["algo"] == "td3":
         arguments["exploration_noise"] = settings["action_noise"]

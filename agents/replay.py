@@ -218,7 +218,7 @@ class EpisodeReplay:
         self.matched_at = self.added
 
     def pool(self) -> dict[str, np.ndarray]:
-        """The pool of matched episodes and when it was drawn: the one thing that the episodes alone do not give back."""
+        """The pool of matched episodes and when it was drawn: what the episodes alone do not give back."""
         slots = self.some if self.match_goals else np.zeros(0, np.int64)
         return {"drawn_at": np.array(self.matched_at), "slots": slots.copy()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections import deque
 from dataclasses import asdict, dataclass, field
@@ -73,13 +74,18 @@ class RunFiles:
 
     @property
     def tensorboard(self) -> Path:
-        """Folder of the TensorBoard logs."""
-        parts = [part for part in self.out.parts if part not in ("/", "checkpoints")]
-        return Path("runs") / "-".join(parts)
+        """Folder of the TensorBoard logs: `runs/<name>` for `checkpoints/<name>`; elsewhere no other run's either."""
+        if self.out.parent == Path("checkpoints"):
+            return Path("runs") / self.out.name
+        digest = hashlib.sha256(str(self.out).encode()).hexdigest()[:8]
+        return Path("runs") / f"{self.out.name}-{digest}"
 
     def remove(self) -> None:
-        """Delete everything of an earlier run of this name; the checkpoint first, since without it there is no run."""
-        for path in (self.checkpoint, self.meta, self.metrics, self.dump):
+        """Delete an earlier run of this name but for its metrics, whose file is the lock and begins anew by itself.
+
+        The checkpoint first, since without it there is no run.
+        """
+        for path in (self.checkpoint, self.meta, self.dump):
             path.unlink(missing_ok=True)
         for folder in (self.replay, self.tensorboard):
             shutil.rmtree(folder, ignore_errors=True)

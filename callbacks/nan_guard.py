@@ -69,6 +69,9 @@ class NanGuard(BaseCallback):
     def _on_training_end(self) -> None:
         # What follows is a checkpoint. Losses alone would miss an update whose gradient was the first to overflow.
         self._check_losses()
+        # Our learner keeps its weights elsewhere until they are asked for.
+        if hasattr(self.model, "publish"):
+            self.model.publish()
         for name, tensor in self.model.policy.state_dict().items():
             if not torch.isfinite(tensor).all():
                 self._fail(f"weight {name}")

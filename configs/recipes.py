@@ -140,6 +140,8 @@ def resolve(config: TrainConfig, episode: int = 50) -> Resolved:
     path = find_recipe(config)
     recipe = load_recipe(path) if path else {"settings": {}}
     backend = config.backend or recipe["settings"].get("backend")
+    if backend == "fast" and config.algo == "ppo":
+        raise UserError(f"recipe {path}: backend fast learns with sac and td3; ppo runs on sb3.")
     defaults = applicable(config.algo, config.her, backend)
     # A recipe of our learner serves the stock one too, for comparison: what only ours reads is left out.
     only_fast = applicable("sac", False, "fast").keys() - applicable("sac", False, "sb3").keys()
@@ -169,8 +171,9 @@ def resolve(config: TrainConfig, episode: int = 50) -> Resolved:
         for key, value in _smoke(values, episode).items():
             if sources[key] != "flag":
                 values[key], sources[key] = value, "smoke"
-    # Hindsight can be sampled only once each environment has finished an episode.
-    if config.her and values["learning_starts"] < episode * values["n_envs"]:
+    # Hindsight, and our replay of whole episodes, can be sampled only once each environment has finished one.
+    whole = config.her or values["backend"] == "fast"
+    if whole and values["learning_starts"] < episode * values["n_envs"]:
         values["learning_starts"] = episode * values["n_envs"]
         sources["learning_starts"] = "raised to one episode of each environment"
     values["net_arch"] = tuple(values["net_arch"])

@@ -35,7 +35,7 @@ class TrainConfig:
     config: str | None = None
     """Recipe to use instead of the one for algorithm and task: a file, or a name in configs/."""
     overwrite: bool = False
-    """Start anew where a run of this name exists."""
+    """Start anew where a run of this name exists; without it the same command continues one that was interrupted."""
     smoke: bool = False
     """Make everything small: shows in seconds that the path works, and teaches nothing."""
 
@@ -59,7 +59,7 @@ class TrainConfig:
     checkpoint_every: int | None = None
     """Steps between checkpoints: the length of a segment, which a resumed run may have to repeat."""
     eval_every: int | None = None
-    """Steps between evaluations during training; 0 for none."""
+    """Steps between evaluations during training, which come with checkpoints; 0 for none."""
     eval_episodes: int | None = None
     """Episodes of each of them, on seeds of their own."""
 

@@ -35,8 +35,8 @@ class ThreadVecEnv(VecEnv):
     `make`: one function for each environment. `threads`: by default as many as cores this process may use, and never
     more than environments. Finished episodes are reset at once, as Stable-Baselines3 expects: the last observation is
     in `info["terminal_observation"]`, the end of time in `info["TimeLimit.truncated"]`.
-    Raises `EnvironmentFailure` where an environment raises; the others have then finished their step, nothing hangs,
-    and `close` still works.
+    Raises `EnvironmentFailure` where an environment raises; none is inside a step any more then, nothing hangs, and
+    `close` still works.
     """
 
     def __init__(self, make: Sequence[Callable[[], gym.Env]], threads: int | None = None):
@@ -161,8 +161,14 @@ class ThreadVecEnv(VecEnv):
         return self._on_all(lambda i: self.envs[i].render())
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """The attribute of each environment, looked for through its wrappers."""
-        return self._on_all(lambda i: self.envs[i].get_wrapper_attr(attr_name), self._get_indices(indices))
+        """The attribute of each environment, looked for through its wrappers. Raises `AttributeError`."""
+        try:
+            return self._on_all(lambda i: self.envs[i].get_wrapper_attr(attr_name), self._get_indices(indices))
+        except EnvironmentFailure as failure:
+            # Stable-Baselines3 asks for what may not be there.
+            if isinstance(failure.__cause__, AttributeError):
+                raise failure.__cause__ from None
+            raise
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
         """Set the attribute where a wrapper or the environment has it."""

@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
 from analysis import provenance
+from analysis.errors import UserError
 from analysis.reports import DataReport, save
 from configs.cli import guarded, parse
 
@@ -181,6 +182,8 @@ def scale(config: BenchmarkConfig, steps: int, count: int) -> tuple[dict[str, fl
 
 def benchmark(config: BenchmarkConfig) -> None:
     """Time what was asked for, print the tables, and on the last line the ratios."""
+    if config.rounds < 1 or config.n_envs < 1:
+        raise UserError("--rounds and --n-envs must be at least 1.")
     began = time.monotonic()
     steps, count = (800, 60) if config.quick else (3200, 300)
     if config.smoke:

@@ -54,20 +54,26 @@ class MeasureConfig:
 
 
 def one_seed(config: MeasureConfig, seed: int, folder: Path) -> tuple[TrainMeta, EvalReport]:
-    """Train and evaluate one seed, or read what an earlier call left of it."""
+    """Train and evaluate one seed, or read what an earlier call left of it.
+
+    Raises `UserError` where a finished run of that name has other settings than the recipe and this call.
+    """
     from eval import EvalConfig, evaluate
-    from train import run
+    from train import resolved_for, run
 
     name = recipe_name(config.algo, config.env, config.her)
     out = folder / "checkpoints" / f"{name}_seed{seed}" if config.smoke else Path(f"checkpoints/{name}_seed{seed}")
     meta_file = out.with_name(out.name + ".meta.json")
-    done = meta_file.exists() and load(meta_file, TrainMeta).status == "finished"
-    if not done:
-        run(TrainConfig(
-            algo=config.algo, env=config.env, her=config.her, seed=seed, out=str(out), smoke=config.smoke,
-            eval_every=config.eval_every, eval_episodes=None if config.smoke else config.eval_episodes,
-        ))  # fmt: skip
+    wanted = TrainConfig(
+        algo=config.algo, env=config.env, her=config.her, seed=seed, out=str(out), smoke=config.smoke,
+        eval_every=config.eval_every, eval_episodes=None if config.smoke else config.eval_episodes,
+    )  # fmt: skip
+    if not (meta_file.exists() and load(meta_file, TrainMeta).status == "finished"):
+        run(wanted)
     meta = load(meta_file, TrainMeta)
+    other = [key for key, value in resolved_for(wanted).settings.items() if meta.config.get(key) != value]
+    if other:
+        raise UserError(f"{meta_file} is a run with another {', '.join(other)}; move it away to measure the recipe.")
     report = evaluate(EvalConfig(
         ckpt=f"{out}.zip", env=config.env, seeds=config.eval_seeds, n_episodes=2 if config.smoke else None,
         json_out=str(folder / name / f"seed{seed}_eval.json"),

@@ -59,6 +59,9 @@ def test_a_report_from_a_script(place: Path) -> None:
     assert [e.seed for e in report.episodes] == [0, 1, 2, 3]
     assert all(e.length == tiny.LENGTH for e in report.episodes)
     assert report.evaluation_protocol == "deterministic policy, seeds 0-3, success at the last step"
+    # Which device it was, not what was asked for.
+    assert evaluate(config(place, seeds="0", device="auto")).device in ("cpu", "cuda")
+    assert evaluate(config(place, seeds="0", device="cuda", ckpt="zero")).device == "cpu"
 
 
 def test_with_and_without_the_ending(place: Path) -> None:

@@ -83,7 +83,15 @@ def test_a_mistake_is_raised_not_printed(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_a_task_without_goals_trains_without_evaluations(place: Path) -> None:
     known = SMALL | {"env": "TinyFlat-v0", "her": False}
-    assert run(TrainConfig(**known, track="none")).evaluations == []
+    meta = run(TrainConfig(**known, track="none"))
+    assert meta.evaluations == [] and meta.evaluation_protocol is None
+
+
+def test_what_is_printed_about_a_task_without_goals(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = "--algo ppo --env TinyFlat-v0 --out a --total-steps 8 --n-envs 2 --n-steps 4 --track none"
+    assert main(flags.split()) == 0
+    out = capsys.readouterr().out
+    assert "finished: 8 steps" in out and "Evaluate" not in out and "evaluations" not in out
 
 
 def test_what_is_printed(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,6 +103,7 @@ def test_what_is_printed(place: Path, capsys: pytest.CaptureFixture[str], monkey
     out = capsys.readouterr().out
     for words in ("SAC + HER on TinyReach-v0, seed 0, to a.zip", "flags: ", "defaults: ", "finished: 60 steps"):
         assert words in out
+    assert "evaluations come with checkpoints" not in out
     # The last thing is what to do next, and it works as printed.
     assert evaluation_command("a", "TinyReach-v0") in out
     from eval import main as evaluate
@@ -120,3 +129,12 @@ def test_settings_are_shown_by_their_source() -> None:
     lines = {line.strip().split(":")[0]: line for line in text.splitlines()}
     assert "n_envs=2" in lines["flags"] and "gamma=" in lines["defaults"]
     assert "gamma=" not in lines["flags"]
+
+
+def test_evaluations_more_often_than_checkpoints_are_not_promised(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = {k: v for k, v in SMALL.items() if k not in ("her", "net_arch")} | {"eval_every": 10}
+    assert main([*(f"--{k.replace('_', '-')}={v}" for k, v in known.items()), "--her", "--track", "none"]) == 0
+    assert "evaluations come with checkpoints, every 20 steps" in capsys.readouterr().out
+    assert [e.steps for e in load("a.meta.json", TrainMeta).evaluations] == [20, 40, 60]

@@ -11,8 +11,14 @@ import pytest
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
 
+from agents.build import build
+from agents.segments import begin_segment
 from analysis.errors import TrainingFailure
 from callbacks.nan_guard import NanGuard
+from configs.recipes import resolve
+from configs.train_config import TrainConfig
+from envs.make import register
+from envs.vector import make_vec_env
 
 
 class Spoil(BaseCallback):
@@ -76,6 +82,25 @@ def test_weights_before_they_are_written(tmp_path: Path, learn: Any) -> None:
 
     with pytest.raises(TrainingFailure, match="weight .* is not finite"):
         learn([Spoil("end", spoil), NanGuard(tmp_path / "dump.npz")])
+
+
+def test_weights_of_our_own_learner(tmp_path: Path) -> None:
+    """It trains outside of the policy, into which it writes only when it is asked to or done."""
+    register()
+    settings = resolve(TrainConfig(
+        algo="sac", env="FetchReach-v4", her=True, n_envs=2, learning_starts=100, net_arch=(8,), batch_size=8,
+        gradient_steps=1, buffer_size=1000,
+    )).settings  # fmt: skip
+    env = make_vec_env("FetchReach-v4", 2, "dummy")
+    model = build(settings, env, "cpu")
+    begin_segment(model, 0, 0)
+
+    def spoil(model: Any) -> None:
+        model.learner.actor.flat[0] = float("inf")
+
+    with pytest.raises(TrainingFailure, match="weight .* is not finite"):
+        model.learn(100, callback=[Spoil("end", spoil), NanGuard(tmp_path / "dump.npz")])
+    env.close()
 
 
 def test_actions(tmp_path: Path, learn: Any) -> None:

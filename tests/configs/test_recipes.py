@@ -204,5 +204,18 @@ def test_hindsight_waits_for_an_episode_of_each_environment() -> None:
     assert resolve(config(her=True, learning_starts=700, n_envs=3)).settings["learning_starts"] == 700
 
 
+@pytest.mark.parametrize(("backend", "steps"), [("fast", 150), ("sb3", 10)])
+def test_replay_of_whole_episodes_waits_for_them_too(backend: str, steps: int) -> None:
+    known = {"her": False, "backend": backend, "learning_starts": 10, "n_envs": 3}
+    assert resolve(config(**known), episode=50).settings["learning_starts"] == steps
+
+
+def test_a_recipe_that_names_our_learner_for_ppo_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text("settings: {backend: fast}")
+    with pytest.raises(UserError, match="ppo runs on sb3"):
+        resolve(config(algo="ppo", her=False, config=str(path)))
+
+
 def test_an_out_with_zip_is_the_same_run() -> None:
     assert resolve(config(out="a/b.zip")).config.out == resolve(config(out="a/b")).config.out == "a/b"

@@ -64,6 +64,7 @@ WRONG = [
     ("train --algo ppo --env FetchReach-v4 --her --out a", ["--her", "off-policy"]),
     ("train --algo sac --env TinyFlat-v0 --her --out a", ["--her", "goal-conditioned"]),
     ("train --algo sac --env CartPole-v1 --out a", ["continuous actions"]),
+    ("train --algo sac --env Pendulum-v1 --out a", ["goal-conditioned", "use --backend sb3 on Pendulum-v1."]),
     ("train --algo sac --her --env TinyReach-v0 --mirror True --out a", ["--mirror", "Fetch"]),
     ("train --algo ppo --env FetchReach-v4 --buffer-size 9 --out a", ["--buffer-size does not exist in ppo"]),
     ("train --algo ppo --env FetchReach-v4 --ent-coef auto --out a", ["--ent-coef auto"]),

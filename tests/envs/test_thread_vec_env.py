@@ -174,6 +174,14 @@ def test_a_failing_environment_is_named_and_nothing_hangs() -> None:
     assert all(e.closed for e in inner)
 
 
+def test_an_attribute_that_is_not_there() -> None:
+    env = ThreadVecEnv([Counting] * 2, threads=2)
+    assert env.has_attr("episode") and not env.has_attr("nope")
+    with pytest.raises(AttributeError, match="nope"):
+        env.get_attr("nope")
+    env.close()
+
+
 def test_a_failing_constructor_leaves_no_thread() -> None:
     before = threading.active_count()
 

@@ -7,6 +7,8 @@ from types import ModuleType
 
 import pytest
 
+from analysis.errors import UserError
+
 
 @pytest.fixture
 def script(load_script: Callable[[str], ModuleType]) -> ModuleType:
@@ -33,3 +35,9 @@ def test_simulation_times_all_contestants_for_real(script: ModuleType) -> None:
     speeds = script.simulation(config, 100)
     assert len(speeds) == 5 and all(speed > 10 for speed in speeds.values())
     assert speeds["ours"] < 1.5 * speeds["physics"]
+
+
+@pytest.mark.parametrize("wrong", [{"rounds": 0}, {"n_envs": 0}])
+def test_nothing_to_time_is_a_mistake(script: ModuleType, wrong: dict[str, int]) -> None:
+    with pytest.raises(UserError, match="at least 1"):
+        script.benchmark(script.BenchmarkConfig(**wrong))

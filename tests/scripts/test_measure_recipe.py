@@ -11,7 +11,10 @@ from types import ModuleType
 import pytest
 import yaml
 
+from analysis.errors import UserError
 from analysis.reports import DataReport, EvalReport, TrainMeta, load
+from configs.train_config import TrainConfig
+from train import run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,6 +41,18 @@ def test_smoke_writes_reports_and_leaves_the_recipe_alone(
     load(tmp_path / "out/sac_her_FetchReach-v4/seed0_train.json", TrainMeta)
     load(tmp_path / "out/sac_her_FetchReach-v4/seed0_eval.json", EvalReport)
     assert (ROOT / "configs/sac_her_FetchReach-v4.yaml").read_text() == recipe
+
+
+def test_a_finished_run_with_other_settings_is_not_the_recipes(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.mkdtemp", lambda prefix: str(tmp_path / "out"))
+    known = {"algo": "sac", "her": True, "env": "FetchReach-v4", "smoke": True}
+    out = tmp_path / "out/checkpoints/sac_her_FetchReach-v4_seed0"
+    run(TrainConfig(**known, gamma=0.5, out=str(out)))
+    with pytest.raises(UserError, match="another gamma"):
+        script.measure(script.MeasureConfig(**known))
 
 
 def committed_recipes() -> list[Path]:
