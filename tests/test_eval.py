@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.build import choose_device
 from analysis.errors import UserError
 from analysis.reports import EvalReport, load
 from configs.train_config import TrainConfig
@@ -59,9 +60,12 @@ def test_a_report_from_a_script(place: Path) -> None:
     assert [e.seed for e in report.episodes] == [0, 1, 2, 3]
     assert all(e.length == tiny.LENGTH for e in report.episodes)
     assert report.evaluation_protocol == "deterministic policy, seeds 0-3, success at the last step"
-    # Which device it was, not what was asked for.
-    assert evaluate(config(place, seeds="0", device="auto")).device in ("cpu", "cuda")
-    assert evaluate(config(place, seeds="0", device="cuda", ckpt="zero")).device == "cpu"
+
+
+def test_the_device_that_was_used_not_the_one_asked_for(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert evaluate(config(place, seeds="0", device="auto")).device == choose_device("auto") != "auto"
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert evaluate(EvalConfig(ckpt="zero", env="TinyReach-v0", seeds="0", device="cuda")).device == "cpu"
 
 
 def test_with_and_without_the_ending(place: Path) -> None:

@@ -15,7 +15,7 @@ from configs.recipes import resolve
 from configs.train_config import TrainConfig
 from envs.make import register
 from tests.contract import tiny
-from train import describe, evaluation_command, main, run
+from train import describe, evaluation_command, main, prepare, resolved_for, run
 
 SMALL = {
     "algo": "sac", "env": "TinyReach-v0", "her": True, "backend": "sb3", "out": "a", "total_steps": 60, "n_envs": 2,
@@ -88,7 +88,7 @@ def test_a_task_without_goals_trains_without_evaluations(place: Path) -> None:
 
 
 def test_what_is_printed_about_a_task_without_goals(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    flags = "--algo ppo --env TinyFlat-v0 --out a --total-steps 8 --n-envs 2 --n-steps 4 --track none"
+    flags = "--algo ppo --env TinyFlat-v0 --out a --total-steps 8 --n-envs 2 --n-steps 4 --batch-size 8 --track none"
     assert main(flags.split()) == 0
     out = capsys.readouterr().out
     assert "finished: 8 steps" in out and "Evaluate" not in out and "evaluations" not in out
@@ -138,3 +138,22 @@ def test_evaluations_more_often_than_checkpoints_are_not_promised(
     assert main([*(f"--{k.replace('_', '-')}={v}" for k, v in known.items()), "--her", "--track", "none"]) == 0
     assert "evaluations come with checkpoints, every 20 steps" in capsys.readouterr().out
     assert [e.steps for e in load("a.meta.json", TrainMeta).evaluations] == [20, 40, 60]
+
+
+def test_two_starts_that_overwrite_do_not_share_files(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both have looked for the lock before one of them takes it."""
+    run(TrainConfig(**SMALL, track="none"))
+    again = resolved_for(TrainConfig(**SMALL, track="none", overwrite=True))
+    first, second = prepare(again), prepare(again)
+    segment, refused = first.one_segment, []
+
+    def with_another(callbacks: list) -> None:
+        if not refused:
+            with pytest.raises(UserError, match="another process is training a right now"):
+                second.train()
+            refused.append(True)
+        segment(callbacks)
+
+    monkeypatch.setattr(first, "one_segment", with_another)
+    assert first.train().status == "finished" and refused
+    second.env.close()

@@ -94,26 +94,6 @@ def test_a_lost_checkpoint_starts_anew(tmp_path: Path, commands: Any) -> None:
     assert_same_run(tmp_path / "fresh", tmp_path / "a")
 
 
-def test_two_processes_that_overwrite_do_not_share_a_run(tmp_path: Path, commands: Any) -> None:
-    """Both are past the first look at the lock when one of them begins."""
-    assert commands(RUN, tmp_path).status == 0
-    setup = f"""
-def again():
-    import callbacks.metric_log, train
-    callbacks.metric_log.refuse_if_locked, look = lambda path: None, callbacks.metric_log.refuse_if_locked
-    prepared = train.prepare(train.resolved_for(train.parse(train.TrainConfig, {RUN.split()[1:]!r} + ["--overwrite"])))
-    callbacks.metric_log.refuse_if_locked = look
-    sys.stderr = sys.stdout
-    print("second:", train.guarded(lambda: prepared.train()), flush=True)
-at_step(25, lambda: os.waitpid(os.fork() or (again(), os._exit(0)), 0))
-"""
-    first = commands(f"{RUN} --overwrite", tmp_path, setup=setup)
-    assert first.status == 0, first.stderr
-    assert "another process is training a right now" in first.stdout and "second: 2" in first.stdout
-    assert commands(f"{TINY} --out alone", tmp_path).status == 0
-    assert_same_run(tmp_path / "alone", tmp_path / "a")
-
-
 @pytest.mark.parametrize(("one", "other"), [("a", "checkpoints/a"), ("x/y", "x-y"), ("x", "x/y"), ("b/a", "a")])
 def test_curves_of_two_runs_are_never_in_one_folder(one: str, other: str) -> None:
     first, second = RunFiles(Path(one)).tensorboard, RunFiles(Path(other)).tensorboard
