@@ -57,7 +57,7 @@ def test_a_flag_that_repeats_the_default_is_still_a_flag() -> None:
 
 
 def test_a_zero_or_false_flag_counts() -> None:
-    done = resolve(config(eval_every=0, learning_starts=0))
+    done = resolve(config(eval_every=0, learning_starts=0, backend="sb3"))
     assert (done.settings["eval_every"], done.sources["eval_every"]) == (0, "flag")
     assert (done.settings["learning_starts"], done.sources["learning_starts"]) == (0, "flag")
 
