@@ -96,8 +96,10 @@ def spoil(cls):
             if {loss}:
                 self.logger.record("train/critic_loss", float("nan"))
             else:
+                # Our learner keeps its weights apart from the policy until a segment ends.
+                own = self.learner.actor.flat if isinstance(self, FastLoop) else next(self.policy.parameters())
                 with torch.no_grad():
-                    next(self.policy.parameters()).fill_(float("nan"))
+                    own.fill_(float("nan"))
     cls.train = wrapper
 for cls in (PPO, SAC, TD3, FastLoop):
     if "train" in vars(cls):
