@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shlex
 import subprocess
 import sys
@@ -115,12 +116,14 @@ def test_every_path_named_exists(page: Path) -> None:
     "entry", sorted(str(p.relative_to(ROOT)) for p in [ROOT / "train.py", ROOT / "eval.py", *ROOT.glob("scripts/*.py")])
 )
 def test_help_is_fast(entry: str) -> None:
-    """`--help` of every entry point answers within three seconds, twice what an idle machine needs being allowed."""
-    import time
+    """`--help` of every entry point computes for less than a second and a half, five times what it needs.
 
-    began = time.monotonic()
-    done = subprocess.run([sys.executable, entry, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=30)
-    seconds = time.monotonic() - began
+    Time of the processor, not of the clock: what runs beside it takes none of it. Importing PyTorch alone takes more.
+    """
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([sys.executable, entry, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     assert done.returncode == 0, done.stderr
     assert "usage" in done.stdout.lower()
-    assert seconds < 3.0, f"{entry} --help took {seconds:.1f} s"
+    assert seconds < 1.5, f"{entry} --help took {seconds:.1f} s"
