@@ -158,13 +158,15 @@ class Run:
     def one_segment(self, callbacks: list[Any]) -> None:
         """Train for one segment, evaluate if that is due, and commit."""
         from agents import replay_log
-        from agents.segments import begin_segment, close_open_episodes
+        from agents.segments import begin_segment, close_open_episodes, falling_rate
 
         model, before = self.model, self.model.num_timesteps
         position = replay_log.position(getattr(model, "replay_buffer", None))
         begin_segment(model, self.settings["seed"], self.state.segment)
         log_interval = 1 if self.settings["algo"] == "ppo" else self.settings["n_envs"]
         steps = min(self.segment, self.total - before)
+        rate, end_factor = self.settings["learning_rate"], self.settings["learning_rate_end_factor"]
+        model.lr_schedule = falling_rate(rate, end_factor, before + steps, self.total)
         model.learn(steps, callback=callbacks, log_interval=log_interval, reset_num_timesteps=False)
         close_open_episodes(model)
         # What the last update logged belongs to this segment: a continued run would not know it any more.

@@ -7,7 +7,7 @@ networks, with the input map folded into their first layers, so that stock `load
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,7 +20,7 @@ from agents.device_replay import DeviceReplay
 from agents.device_update import DeviceUpdates
 from agents.exploration import Explorer
 from agents.input_map import InputMap
-from agents.mlp import MlpStack
+from agents.mlp import FlatAdam, MlpStack
 from agents.replay import EpisodeReplay
 from analysis.errors import TrainingFailure, UserError
 
@@ -33,6 +33,7 @@ class Learner(Protocol):
 
     updates: int
     period: int
+    optimizers: Sequence[FlatAdam]
 
     def act(self, phi: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """Exploring actions (B, A) in [−1, 1], with standard normal `noise` (B, A)."""
@@ -191,6 +192,10 @@ class FastLoop(OffPolicyAlgorithm):
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """`gradient_steps` updates on batches of `batch_size`."""
         losses: dict[str, torch.Tensor] = {}
+        rate = self.lr_schedule(self._current_progress_remaining)
+        for optimizer in self.learner.optimizers:
+            optimizer.learning_rate.fill_(rate)
+        self.logger.record("train/learning_rate", rate)
         if self.device_updates is not None:
             self.replay_buffer.refresh(self.generator)
             losses = self.device_updates(gradient_steps, batch_size)

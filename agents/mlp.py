@@ -120,7 +120,10 @@ class FlatAdam:
     """Adam (Kingma & Ba 2015, algorithm 1) on one flat vector, with PyTorch's defaults and its fused kernel."""
 
     def __init__(self, parameter: Tensor, grad: Tensor, learning_rate: float):
-        self.parameter, self.grad, self.learning_rate = parameter, grad, learning_rate
+        self.parameter, self.grad = parameter, grad
+        # A tensor, so that a CUDA graph reads what it holds now; its fused kernel takes single precision.
+        precision = torch.float32 if parameter.device.type == "cuda" else torch.float64
+        self.learning_rate = torch.tensor(learning_rate, dtype=precision, device=parameter.device)
         self.exp_avg, self.exp_avg_sq = torch.zeros_like(parameter), torch.zeros_like(parameter)
         self.step_count = torch.zeros((), device=parameter.device)
 

@@ -48,6 +48,7 @@ class SacUpdate:
         self.log_ent_coef = torch.tensor([0.0 if ent_coef is None else math.log(max(ent_coef, 1e-30))], device=device)
         self.ent_coef_grad = torch.zeros(1, device=device)
         self.ent_coef_optimizer = FlatAdam(self.log_ent_coef, self.ent_coef_grad, learning_rate)
+        self.optimizers = (self.actor_optimizer, self.critic_optimizer, self.ent_coef_optimizer)
 
     @torch.no_grad()
     def act(self, phi: Tensor, noise: Tensor | None) -> Tensor:

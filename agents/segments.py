@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.her import HerReplayBuffer
 
 from analysis.errors import UserError
@@ -56,6 +57,16 @@ def begin_segment(model: BaseAlgorithm, seed: int, segment: int) -> None:
     # As a continued run reads them from its state: a mean of NumPy's float32 differs from one of Python's numbers.
     if model.ep_success_buffer:
         model.ep_success_buffer = deque(map(float, model.ep_success_buffer), maxlen=model.ep_success_buffer.maxlen)
+
+
+def falling_rate(first: float, end_factor: float, until: int, total: int) -> LinearSchedule:
+    """The learning rate of a segment that ends at step `until` of `total`, for a run from `first` to `first` ·
+    `end_factor` in a straight line.
+
+    Stable-Baselines3 asks with 1 − step / `until`: to each of its `learn` calls the run ends where the segment does.
+    """
+    # r(n) = r₀ + n / N (r_N − r₀)
+    return LinearSchedule(first, first * (1.0 + (end_factor - 1.0) * until / total), 1.0)
 
 
 def close_open_episodes(model: BaseAlgorithm) -> None:

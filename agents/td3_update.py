@@ -42,6 +42,7 @@ class Td3Update:
         self.target.flat.copy_(self.critic.flat)
         self.actor_optimizer = FlatAdam(self.actor.flat, self.actor.grad, learning_rate)
         self.critic_optimizer = FlatAdam(self.critic.flat, self.critic.grad, learning_rate)
+        self.optimizers = (self.actor_optimizer, self.critic_optimizer)
         self.updates, self.period = 0, policy_delay
 
     @torch.no_grad()

@@ -200,8 +200,8 @@ def check_ranges(values: dict[str, Any]) -> None:
     positive = ("total_steps", "n_envs", "learning_rate", "batch_size", "threads", "checkpoint_every", "buffer_size",
                 "train_freq", "n_steps", "n_epochs", "policy_delay", "her_n_sampled_goal", "eval_episodes",
                 "td_steps")  # fmt: skip
-    shares = ("gamma", "tau", "gae_lambda", "random_actions", "moved_share", "reachable_goals",
-              "burst_share")  # fmt: skip
+    shares = ("gamma", "learning_rate_end_factor", "tau", "gae_lambda", "random_actions", "moved_share",
+              "reachable_goals", "burst_share")  # fmt: skip
     for key, value in values.items():
         flag = f"--{key.replace('_', '-')} {value}"
         if isinstance(value, float) and not abs(value) < float("inf"):

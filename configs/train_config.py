@@ -48,6 +48,8 @@ class TrainConfig:
     """Discount factor."""
     learning_rate: float | None = None
     """Step size of Adam, for all networks."""
+    learning_rate_end_factor: float | None = None
+    """Share of it that is left at the end of the run; it falls in a straight line. 1 keeps it constant."""
     batch_size: int | None = None
     """Transitions in one update."""
     net_arch: tuple[int, ...] | None = None
