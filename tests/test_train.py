@@ -61,6 +61,35 @@ def test_the_metadata_fits_its_schema(place: Path, root: Path) -> None:
     assert found["sources"]["n_envs"] == "flag"
 
 
+@pytest.mark.parametrize("algo", ["sac fast", "td3 fast", "sac sb3", "ppo sb3"])
+def test_the_learning_rate_falls_to_its_share(place: Path, algo: str) -> None:
+    name, backend = algo.split()
+    rest = {"n_steps": 10, "env": "TinyFlat-v0"} if name == "ppo" else {"her": True, "env": "TinyReach-v0"}
+    off_policy = {} if name == "ppo" else {"learning_starts": 20, "gradient_steps": 1, "buffer_size": 500}
+    config = TrainConfig(
+        algo=name, backend=backend, out="a", total_steps=200, n_envs=2, checkpoint_every=60, eval_every=0, track="none",
+        batch_size=10, net_arch=(8,), device="cpu", learning_rate=1e-2, learning_rate_end_factor=0.1,
+        **rest, **off_policy,
+    )  # fmt: skip
+    this = prepare(resolved_for(config))
+    this.train()
+    seen = [(row["steps"], row["train/learning_rate"]) for row in read_log("a.metrics.jsonl")
+            if "train/learning_rate" in row]  # fmt: skip
+    assert len(seen) > 4
+    # r(n) = r₀ (1 − 0.9 n / N), as of the update before, which was one round of steps ago.
+    for steps, rate in seen:
+        lower, upper = (1e-2 * (1 - 0.9 * n / 200) for n in (steps, steps - 20))
+        assert lower - 1e-9 <= rate <= upper + 1e-9
+    if backend == "fast":
+        rates = [optimizer.learning_rate.item() for optimizer in this.model.learner.optimizers]
+    elif name == "sac":
+        rates = [optimizer.param_groups[0]["lr"] for optimizer in (this.model.actor.optimizer,
+                 this.model.critic.optimizer, this.model.ent_coef_optimizer)]  # fmt: skip
+    else:
+        rates = [this.model.policy.optimizer.param_groups[0]["lr"]]
+    assert rates == pytest.approx([1e-3] * len(rates))
+
+
 def test_without_evaluations(place: Path) -> None:
     meta = run(TrainConfig(**SMALL | {"eval_every": 0}, track="none"))
     assert meta.evaluations == [] and meta.evaluation_protocol is None
