@@ -135,13 +135,12 @@ def resolve(config: TrainConfig, episode: int = 50) -> Resolved:
     """Fill every gap of `config`. `episode` is the task's length in steps, for `--smoke`. Raises `UserError`."""
     if config.her and config.algo == "ppo":
         raise UserError("--her needs an off-policy algorithm (sac or td3): relabelled data was not made by the policy.")
-    if config.backend == "fast" and config.algo == "ppo":
-        raise UserError("--backend fast learns with sac and td3; ppo runs on --backend sb3.")
     path = find_recipe(config)
     recipe = load_recipe(path) if path else {"settings": {}}
     backend = config.backend or recipe["settings"].get("backend")
     if backend == "fast" and config.algo == "ppo":
-        raise UserError(f"recipe {path}: backend fast learns with sac and td3; ppo runs on sb3.")
+        where = "--backend fast" if config.backend else f"recipe {path}: backend fast"
+        raise UserError(f"{where} learns with sac and td3; ppo runs on --backend sb3.")
     defaults = applicable(config.algo, config.her, backend)
     # A recipe of our learner serves the stock one too, for comparison: what only ours reads is left out.
     only_fast = applicable("sac", False, "fast").keys() - applicable("sac", False, "sb3").keys()

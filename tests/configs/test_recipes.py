@@ -213,7 +213,7 @@ def test_replay_of_whole_episodes_waits_for_them_too(backend: str, steps: int) -
 def test_a_recipe_that_names_our_learner_for_ppo_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "r.yaml"
     path.write_text("settings: {backend: fast}")
-    with pytest.raises(UserError, match="ppo runs on sb3"):
+    with pytest.raises(UserError, match="r.yaml: backend fast learns with sac and td3"):
         resolve(config(algo="ppo", her=False, config=str(path)))
 
 
