@@ -68,6 +68,13 @@ def test_no_committed_report_tells_a_place_on_a_machine() -> None:
         assert not (isinstance(command, str) and ABSOLUTE.search(command)), f"{path.name}: {command}"
 
 
+def test_every_committed_report_says_how_long_it_took() -> None:
+    for path in _committed_json():
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(value, dict) and "wall_clock_s" in value:
+            assert value["wall_clock_s"] > 0, path.name
+
+
 def test_the_pattern_of_these_tests_sees_an_absolute_path() -> None:
     for text in ("/srv/a", "python /srv/a/train.py", "python x.py --out=/tmp/a", "python x.py '/srv/a b'"):
         assert ABSOLUTE.search(text)

@@ -48,7 +48,9 @@ def test_clocks_give_seconds(lab: ModuleType) -> None:
 
 def test_every_claim_holds_and_reach_is_learned(quick: ModuleType, tmp_path: Path) -> None:
     assert quick.main(json_out=str(tmp_path / "a.json")) == 0
-    data = load(tmp_path / "a.json", DataReport).data
+    report = load(tmp_path / "a.json", DataReport)
+    data = report.data
+    assert report.wall_clock_s > 0
     assert len(data["values"]) == 7 and len(data["gains_s"]) == 3
     assert data["last"]["n"] == 50 and data["last"]["successes"] >= 45
     assert sum(data["flops"].values()) == 580_255_744
