@@ -23,36 +23,20 @@ class Order:
 
     def run(self) -> None:
         """Do it. Whatever is raised is kept for the thread that gave the order."""
-        try:
-            for index in self.indices:
-                try:
-                    self.function(index)
-                except BaseException as error:
-                    self.failure = index, error
-                    break
-        finally:
-            # Also where Ctrl-C comes between two of them, or the next order would wait for this one for ever.
-            # Whoever keeps the order to wait for it keeps no environment alive.
-            del self.function, self.indices
-            self._busy.release()
+        for index in self.indices:
+            try:
+                self.function(index)
+            except BaseException as error:
+                self.failure = index, error
+                break
+        # Whoever keeps the order to wait for it keeps no environment alive.
+        del self.function, self.indices
+        self._busy.release()
 
     def wait(self) -> None:
         """Return when it was done; as often as one likes."""
         with self._busy:
             pass
-
-
-class OwnOrder(Order):
-    """An order that is carried out by the thread that waits for it first, instead of idling there."""
-
-    given = False
-
-    def wait(self) -> None:
-        """Do it, or return if it was done."""
-        if not self.given:
-            self.given = True
-            self.run()
-        super().wait()
 
 
 def _work(orders: SimpleQueue[Order | None]) -> None:
@@ -72,8 +56,7 @@ def _end(queues: Sequence[SimpleQueue[Order | None]], threads: Sequence[threadin
 
 
 class ThreadTeam:
-    """`count` threads. In `begin` index i belongs to thread i modulo `count`; in `share` to whichever is free, and the
-    caller takes the place of the first."""
+    """`count` threads. In `begin` index i belongs to thread i modulo `count`; in `share` to whichever is free."""
 
     def __init__(self, count: int, name: str):
         self.count = count
@@ -108,17 +91,14 @@ class ThreadTeam:
     def share(self, function: Callable[[int], None], indices: Sequence[int]) -> list[Order]:
         """Have `function(i)` called for all `indices`, each by the thread that is free when its turn comes.
 
-        Whoever waits is one of them: waking one thread less saves more than its share. A thread whose call failed takes
-        no more of them; the others go on. Raises `RuntimeError` after `end`.
+        A thread whose call failed takes no more of them; the others go on. Raises `RuntimeError` after `end`.
         """
         self._get_ready()
         # The interpreter's lock is held while a list's iterator moves on, so each index is taken once.
         rest = iter(list(indices))
-        given = [Order(function, rest) for _ in self._queues[1 : len(indices)]]
-        for orders, order in zip(self._queues[1:], given, strict=False):
+        given = [Order(function, rest) for _ in self._queues[: len(indices)]]
+        for orders, order in zip(self._queues, given, strict=False):
             orders.put(order)
-        # First in line to be waited for.
-        given.insert(0, OwnOrder(function, rest))
         self._shared = given
         return given
 

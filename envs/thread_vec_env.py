@@ -6,8 +6,7 @@ reset, rendered and closed there, because an OpenGL context may be used only by 
 
 Environments that can draw are stepped there, too. Where none can, the thread that is free takes the next one, and the
 one that took longest last time comes first: steps with contact cost more than others, and with fixed shares one thread
-would wait for the other for 4 to 8% of the time. The caller of `step_wait` is then one of the threads. So a wrapper
-that draws by itself must name a `render_mode`.
+would wait for the other for 4 to 8% of the time. So a wrapper that draws by itself must name a `render_mode`.
 """
 
 from __future__ import annotations

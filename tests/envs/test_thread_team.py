@@ -72,36 +72,6 @@ def test_shared_indices_are_taken_in_order_once_each(count: int, indices: list[i
         team.share(print, [0])
 
 
-@pytest.mark.parametrize("count", [1, 3])
-def test_whoever_waits_for_a_shared_order_works_too(count: int) -> None:
-    team, by = ThreadTeam(count, "test-team"), set()
-
-    def work(index: int) -> None:
-        time.sleep(0.02)
-        by.add(threading.current_thread().name)
-
-    given = team.share(work, range(4 * count))
-    assert wait(given) is None and wait(given) is None
-    assert len(by) == count and threading.current_thread().name in by
-    team.end()
-
-
-def test_an_interrupt_between_two_calls_blocks_nobody() -> None:
-    team, seen = ThreadTeam(2, "test-team"), []
-    given = team.share(seen.append, range(0))
-
-    def interrupted() -> Iterator[int]:
-        yield 1
-        raise KeyboardInterrupt
-
-    given[0].indices, given[0].function = interrupted(), seen.append
-    with pytest.raises(KeyboardInterrupt):
-        wait(given)
-    assert wait(team.begin(seen.append, [2])) is None
-    assert seen == [1, 2]
-    team.end()
-
-
 def test_a_free_thread_takes_the_next_shared_index() -> None:
     team, by = ThreadTeam(2, "test-team"), {}
 
