@@ -43,6 +43,8 @@ def smoke_form(command: str) -> list[str] | None:
         return None
     assert words[0] == "python", f"a bash block holds {command!r}; host commands go into console blocks"
     target = words[1]
+    if target.startswith("scripts/exercises/"):
+        return None  # a stub is to fail: tests/exercises runs it, with the answers that the page gives
     if "--help" in words or target == "-m":
         return [sys.executable, *words[1:]]
     if target == "eval.py":

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FLOORS = {"analysis": 0, "configs": 0, "wrappers": 1, "agents": 2, "envs": 2, "callbacks": 3, "train": 4, "eval": 4,
-          "jobs": 4, "scripts": 5}  # fmt: skip
+FLOORS = {"common": 0, "analysis": 0, "configs": 0, "wrappers": 1, "agents": 2, "envs": 2, "callbacks": 3, "train": 4,
+          "eval": 4, "jobs": 4, "scripts": 5}  # fmt: skip
 HEAVY = {"torch", "stable_baselines3", "mujoco", "gymnasium", "gymnasium_robotics"}
 FILES = sorted(
     path
