@@ -36,7 +36,8 @@ def cases() -> Iterator[Case]:
     )  # fmt: skip
     yield Case(
         "lambda = 0: the one-step TD error", (ones, np.arange(4.0), 4.0, no_end, 0.5, 0.0), [1.5, 1.0, 0.5, 0.0],
-        "A_t = r_t + gamma * V(s_(t+1)) - V(s_t); the state after the last step has the value last_value",
+        "with lambda = 0 no later TD error counts: A_t = delta_t = r_t + gamma * V(s_(t+1)) - V(s_t), and V(s_T) is "
+        "last_value",
     )  # fmt: skip
     yield Case(
         "lambda = 0.5, gamma = 0.5: TD errors fade by gamma * lambda", (ones, zeros, 0.0, no_end, 0.5, 0.5),
