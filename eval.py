@@ -16,14 +16,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from analysis import provenance
 from analysis.compare import format_rate
-from analysis.errors import UserError
-from analysis.files import check_writable, sha256
 from analysis.metrics import aggregate, episode_metrics
 from analysis.reports import EvalReport, Summary, save
-from analysis.seeds import format_seeds, parse_seeds
-from configs.cli import guarded, parse
+from common import provenance
+from common.cli import guarded, parse
+from common.errors import UserError
+from common.files import check_writable, sha256
+from common.seeds import format_seeds, parse_seeds
 
 __all__ = ["EvalConfig", "evaluate", "main", "report_for"]
 BASELINES = ("random", "zero")

@@ -20,12 +20,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis import provenance
 from analysis.compare import format_rate
-from analysis.errors import TrainingFailure, UserError
-from analysis.files import check_writable
 from analysis.reports import Evaluation, TrainMeta, load, save
-from configs.cli import guarded, parse
+from common import provenance
+from common.cli import guarded, parse
+from common.errors import TrainingFailure, UserError
+from common.files import check_writable
+from common.renamed import today
 from configs.recipes import Resolved, resolve
 from configs.train_config import TrainConfig
 
@@ -39,9 +40,9 @@ class Run:
     def __init__(self, resolved: Resolved):
         from agents.build import build, choose_device
         from agents.segments import segment_lengths
-        from callbacks.checkpoints import RunFiles, RunState, resume
         from envs.make import episode_length, is_goal_conditioned, make_env
         from envs.vector import make_vec_env
+        from persistence.run_files import RunFiles, RunState, resume
 
         self.settings, self.resolved, config = resolved.settings, resolved, resolved.config
         self.files = RunFiles(Path(config.out))
@@ -73,8 +74,8 @@ class Run:
 
     def _continues_earlier_run(self, overwrite: bool) -> bool:
         """Whether there is a run of this name to continue. Raises `UserError` where that needs the user's word."""
-        from callbacks.checkpoints import load_state
-        from callbacks.metric_log import refuse_if_locked
+        from persistence.metric_log import refuse_if_locked
+        from persistence.run_files import load_state
 
         files = self.files
         refuse_if_locked(files.metrics)
@@ -83,7 +84,7 @@ class Run:
         if not files.meta.exists():
             raise UserError(f"{files.checkpoint} exists and is no run of ours; use another --out or add --overwrite.")
         meta = load(files.meta, TrainMeta)
-        old, new = meta.config, self.settings
+        old, new = today(meta.config), self.settings
         changed = [f"{k}: {old.get(k)} -> {new.get(k)}" for k in sorted(old | new) if old.get(k) != new.get(k)]
         if changed:
             what = ", ".join(changed)
@@ -129,7 +130,7 @@ class Run:
 
     def commit(self, position_before: int) -> None:
         """Make what was learned so far the run's checkpoint, then say so in the metadata."""
-        from callbacks.checkpoints import save as save_checkpoint
+        from persistence.run_files import save as save_checkpoint
 
         with self.paused():
             self.state.training_s = self.training_s()
@@ -157,8 +158,8 @@ class Run:
 
     def one_segment(self, callbacks: list[Any]) -> None:
         """Train for one segment, evaluate if that is due, and commit."""
-        from agents import replay_log
         from agents.segments import begin_segment, close_open_episodes, falling_rate
+        from persistence import replay_log
 
         model, before = self.model, self.model.num_timesteps
         position = replay_log.position(getattr(model, "replay_buffer", None))
@@ -191,10 +192,10 @@ class Run:
             ) from error
 
     def _train(self) -> TrainMeta:
-        from callbacks.metric_log import MetricLog, open_logger
         from callbacks.nan_guard import NanGuard
         from callbacks.progress import Progress
         from callbacks.stop import Interrupted, StopOnSignal, StopSignals
+        from persistence.metric_log import MetricLog, open_logger
 
         files, model = self.files, self.model
         # First: it holds the lock of this run's files.

@@ -19,7 +19,7 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.her import HerReplayBuffer
 
-from analysis.errors import UserError
+from common.errors import UserError
 
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "sac": SAC, "td3": TD3}
 # Settings that go to the constructor under the same name.
@@ -33,9 +33,8 @@ PASSED_ON = {
 }  # fmt: skip
 
 # What only our learner reads.
-FAST = ("random_actions", "moved_share", "clip_targets", "normalise", "relative_goal", "random_length",
-        "noise_colour", "random_until", "mirror", "match_goals", "reachable_goals", "burst_share",
-        "td_steps")  # fmt: skip
+FAST = ("random_action_prob", "moved_fraction", "clip_targets", "normalise", "relative_goal", "action_persistence",
+        "noise_beta", "mirror", "match_desired_goals", "achieved_goal_prob", "n_steps")  # fmt: skip
 
 
 def policy_name(space: gym.Space) -> str:

@@ -22,9 +22,9 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 
 from agents.build import ALGORITHMS, build_policy
-from analysis.errors import UserError, closest
-from analysis.files import parse_json
 from analysis.reports import TrainMeta, load
+from common.errors import UserError, closest
+from common.files import parse_json
 
 STATE = "run_state.json"
 # Not .pth: stock loading takes every such member for one of its own networks.

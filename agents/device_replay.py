@@ -70,7 +70,7 @@ class DeviceReplay(EpisodeReplay):
         if self.told_at == self.added:
             return
         self.told_at = self.added
-        some = self.moved_share > 0 and len(self.some) > 0
+        some = self.moved_fraction > 0 and len(self.some) > 0
         if some:
             self._match(generator)
         for line, slots, ends in zip(self.lines, (self.all, self.some), (self.all_ends, self.some_ends), strict=True):
@@ -82,7 +82,7 @@ class DeviceReplay(EpisodeReplay):
                 line["slots"][: len(slots)].copy_(torch.from_numpy(slots))
                 line["total"].fill_(float(ends[-1]))
         self.device_lengths.copy_(torch.from_numpy(self.lengths))
-        self.share.fill_(self.moved_share if some else 0.0)
+        self.share.fill_(self.moved_fraction if some else 0.0)
 
     def _random(self, n: int) -> Tensor:
         # Double precision: a place among a million steps needs more than float32's 24 bits to be uniform.
@@ -133,7 +133,7 @@ class DeviceReplay(EpisodeReplay):
     ) -> tuple[Tensor, Tensor, Tensor]:
         rewards, discounts = torch.zeros(len(slots), device=self.device), torch.ones(len(slots), device=self.device)
         last = steps - 1
-        for ahead in range(self.td_steps):
+        for ahead in range(self.n_steps):
             on = (discounts > 0) & (steps + ahead < self.device_lengths[slots])
             last = torch.where(on, steps + ahead, last)
             new = self.reward(self.stored["x"][slots, last + 1, : self.goal], goals)

@@ -19,7 +19,7 @@ WARM_UP = 3
 
 
 class DeviceUpdates:
-    """Updates of `learner` (agents/fast_loop.py) on batches that `replay` draws on its device.
+    """Updates of `learner` (agents/off_policy.py) on batches that `replay` draws on its device.
 
     A learner whose updates differ repeats itself after `learner.period` of them; one graph is recorded for each.
     Without a GPU the same operations run one by one.

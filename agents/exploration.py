@@ -37,17 +37,15 @@ def coloured_noise(generator: np.random.Generator, rows: int, length: int, size:
 class Explorer:
     """Noise and random actions for `n_envs` environments with episodes of at most `length` steps.
 
-    `burst_share`: share of episodes to which the other two apply; in the rest each random action stands alone.
-    `random_length`: for how many steps the choice between random and policy holds, on average.
-    `colour`: of the random actions, see `coloured_noise`; the policy's noise is white.
+    `action_persistence`: for how many steps the choice between random and policy holds, on average.
+    `beta`: exponent of the random actions' spectrum, see `coloured_noise`; the policy's noise is white.
     """
 
     def __init__(
-        self, n_envs: int, length: int, size: int, random_length: float = 1.0, colour: float = 0.0,
-        burst_share: float = 1.0,
+        self, n_envs: int, length: int, size: int, action_persistence: float = 1.0, beta: float = 0.0,
     ):  # fmt: skip
         self.n_envs, self.length, self.size = n_envs, length, size
-        self.random_length, self.colour, self.burst_share = random_length, colour, burst_share
+        self.action_persistence, self.beta = action_persistence, beta
         self.begin()
 
     def begin(self) -> None:
@@ -63,7 +61,7 @@ class Explorer:
     def draw(
         self, generator: np.random.Generator, share: float, bursts: float = 1.0
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """One step of all environments, of which `share` is random; `bursts` scales `burst_share` of new episodes.
+        """One step of all environments, of which `share` is random; a share `bursts` of new episodes has bursts.
 
         Returns the policy's noise (n, A), standard normal, and random actions (n, A), uniform in [−1, 1], both float32,
         and where to take the random action, (n,) bool.
@@ -71,15 +69,15 @@ class Explorer:
         fresh = np.flatnonzero(self.steps >= self.length)
         if len(fresh):
             self.steps[fresh] = 0
-            self.bursts[fresh] = chosen = generator.random(len(fresh)) < self.burst_share * bursts
-            for rows, colour in ((fresh[chosen], self.colour), (fresh[~chosen], 0.0)):
+            self.bursts[fresh] = chosen = generator.random(len(fresh)) < bursts
+            for rows, colour in ((fresh[chosen], self.beta), (fresh[~chosen], 0.0)):
                 self.noise[rows] = coloured_noise(generator, len(rows), self.length, self.size, colour)
             self.random_now[fresh] = generator.random(len(fresh)) < share
         rows = np.arange(self.n_envs)
         other = self.noise[rows, self.steps]
         noise = generator.standard_normal((self.n_envs, self.size))
         # A burst ends with probability 1 / length, and the next is random with the share asked for.
-        changes = generator.random(self.n_envs) < np.where(self.bursts, 1.0 / self.random_length, 1.0)
+        changes = generator.random(self.n_envs) < np.where(self.bursts, 1.0 / self.action_persistence, 1.0)
         again = generator.random(self.n_envs) < share
         self.random_now = np.where(changes, again, self.random_now)
         self.steps += 1

@@ -1,15 +1,15 @@
-"""Soft Actor-Critic on Stable-Baselines3's class, with the loop of `fast_loop.py` and the update of `sac_update.py`."""
+"""Soft Actor-Critic on Stable-Baselines3's class, with the loop of off_policy.py and the update of sac_update.py."""
 
 from __future__ import annotations
 
 from stable_baselines3 import SAC
 
-from agents.fast_loop import FastLoop
+from agents.off_policy import FastOffPolicy
 from agents.sac_update import SacUpdate
 
 
-class FastSAC(FastLoop, SAC):
-    """Stock `SAC`, faster; see `FastLoop`."""
+class FastSAC(FastOffPolicy, SAC):
+    """Stock `SAC`, faster; see `FastOffPolicy`."""
 
     def _learner(self, bounds: tuple[float, float] | None) -> SacUpdate:
         return SacUpdate(

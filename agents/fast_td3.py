@@ -1,4 +1,4 @@
-"""Twin Delayed DDPG on Stable-Baselines3's class, with the loop of `fast_loop.py` and the update of `td3_update.py`."""
+"""Twin Delayed DDPG on Stable-Baselines3's class, with the loop of off_policy.py and the update of td3_update.py."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 from stable_baselines3 import TD3
 from stable_baselines3.common.vec_env import VecEnv
 
-from agents.fast_loop import FastLoop
+from agents.off_policy import FastOffPolicy
 from agents.td3_update import Td3Update
 
 
-class FastTD3(FastLoop, TD3):
-    """Stock `TD3`, faster; see `FastLoop`. `exploration_noise`: standard deviation of the noise on actions."""
+class FastTD3(FastOffPolicy, TD3):
+    """Stock `TD3`, faster; see `FastOffPolicy`. `exploration_noise`: standard deviation of the noise on actions."""
 
     def __init__(
         self, policy: str, env: VecEnv, length: int, fast: dict[str, Any], exploration_noise: float, **arguments: Any

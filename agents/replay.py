@@ -1,7 +1,7 @@
 """Replay of whole episodes: no observation stored twice, hindsight sampled in O(batch), rewards computed in place.
 
 `sample` costs the same however full the buffer is. It equals Stable-Baselines3's `HerReplayBuffer` in distribution
-(tests/agents/test_replay.py), except where `moved_share` asks for more of the episodes in which something happened.
+(tests/agents/test_replay.py), except where `moved_fraction` asks for more of the episodes in which something happened.
 """
 
 from __future__ import annotations
@@ -49,27 +49,27 @@ class EpisodeReplay:
     """A ring of episodes of up to T steps, for goal-conditioned dictionary observations.
 
     `capacity` is in transitions. `compute_reward` is the task's own, vectorised. `her_ratio` of each batch is
-    relabelled, as with `n_sampled_goal` goals: 1 − 1 / (n + 1); 0 switches hindsight off. `moved_share` of each batch
-    is drawn from episodes whose achieved goal moved more than `moved_distance` (m), once there are any. With
-    `match_goals` they are those among them that came near the task's goals. With a `reflection` of the task, half of
-    each batch is seen in the mirror. `td_steps`: over how many steps rewards are added up before `gamma` discounts the
-    rest (Sutton & Barto 2018, section 7.1), fewer where the episode ends.
+    relabelled, as with `n_sampled_goal` goals: 1 − 1 / (n + 1); 0 switches hindsight off. `moved_fraction` of each
+    batch is drawn from episodes whose achieved goal moved more than `moved_distance` (m), once there are any. With
+    `match_desired_goals` they are those among them that came near the task's goals. With a `reflection` of the task,
+    half of each batch is seen in the mirror. `n_steps`: over how many steps rewards are added up before `gamma`
+    discounts the rest (Sutton & Barto 2018, section 7.1), fewer where the episode ends.
     """
 
     def __init__(
         self, capacity: int, length: int, space: gym.spaces.Dict, action_size: int, n_envs: int,
         compute_reward: RewardFunction, strategy: Strategy = "future", her_ratio: float = 0.8,
-        moved_share: float = 0.0, moved_distance: float = 0.02, reflection: Reflection | None = None,
-        match_goals: bool = False, gamma: float = 0.99, td_steps: int = 1,
+        moved_fraction: float = 0.0, moved_distance: float = 0.02, reflection: Reflection | None = None,
+        match_desired_goals: bool = False, gamma: float = 0.99, n_steps: int = 1,
     ):  # fmt: skip
         self.length, self.n_envs, self.compute_reward = length, n_envs, compute_reward
         self.strategy, self.her_ratio = strategy, her_ratio
-        self.moved_share, self.moved_distance = moved_share, moved_distance
-        self.reflection, self.gamma, self.td_steps = reflection, gamma, td_steps
+        self.moved_fraction, self.moved_distance = moved_fraction, moved_distance
+        self.reflection, self.gamma, self.n_steps = reflection, gamma, n_steps
         self.episodes = max(1, capacity // length)
         goal, size = space["achieved_goal"].shape[0], space["observation"].shape[0]
         self.goal, self.size = goal, 2 * goal + size
-        self.matcher, self.match_goals = GoalMatcher(self.episodes, goal), match_goals
+        self.matcher, self.match_desired_goals = GoalMatcher(self.episodes, goal), match_desired_goals
         # How many episodes there were when the pool of matched ones was drawn; and the pool of an interrupted run.
         self.matched_at, self.kept_pool = -1, (-1, np.zeros(0, np.int64))
         self.shapes = {
@@ -162,10 +162,10 @@ class EpisodeReplay:
         if not len(self):
             raise ValueError("no finished episode yet")
         slots, steps = self._draw(generator, n, self.all, self.all_ends)
-        if self.moved_share > 0 and len(self.some):
+        if self.moved_fraction > 0 and len(self.some):
             self._match(generator)
             # Every transition decides for itself, so that relabelled and original ones get the same share.
-            chosen = np.flatnonzero(generator.random(n) < self.moved_share)
+            chosen = np.flatnonzero(generator.random(n) < self.moved_fraction)
             slots[chosen], steps[chosen] = self._draw(generator, len(chosen), self.some, self.some_ends)
         x, goals = self.stored["x"][slots, steps], None
         relabelled = int(self.her_ratio * n)
@@ -185,13 +185,13 @@ class EpisodeReplay:
     def _ahead(
         self, slots: np.ndarray, steps: np.ndarray, goals: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Where `td_steps` steps lead, their discounted rewards, and the discount of what follows.
+        """Where `n_steps` steps lead, their discounted rewards, and the discount of what follows.
 
         The first len(goals) rows are rewarded for these goals instead of their own.
         """
         rewards, discounts = np.zeros(len(slots), np.float32), np.ones(len(slots), np.float32)
         last = steps - 1
-        for ahead in range(self.td_steps):
+        for ahead in range(self.n_steps):
             # Rows whose episode has ended add nothing more.
             on = (discounts > 0) & (steps + ahead < self.lengths[slots])
             last = np.where(on, steps + ahead, last)
@@ -208,7 +208,7 @@ class EpisodeReplay:
 
     def _match(self, generator: np.random.Generator) -> None:
         """Replace the episodes that moved by those among them that match the task's goals."""
-        if not self.match_goals or self.matched_at == self.added:
+        if not self.match_desired_goals or self.matched_at == self.added:
             return
         drawn_at, pool = self.kept_pool
         if drawn_at != self.added:
@@ -219,14 +219,14 @@ class EpisodeReplay:
 
     def pool(self) -> dict[str, np.ndarray]:
         """The pool of matched episodes and when it was drawn: what the episodes alone do not give back."""
-        slots = self.some if self.match_goals else np.zeros(0, np.int64)
+        slots = self.some if self.match_desired_goals else np.zeros(0, np.int64)
         return {"drawn_at": np.array(self.matched_at), "slots": slots.copy()}
 
     def keep_pool(self, pool: dict[str, np.ndarray]) -> None:
         """Go on with this pool where the next batch is drawn from as many episodes as it was."""
         self.kept_pool = int(pool["drawn_at"]), pool["slots"]
 
-    def reachable_goals(self, goals: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    def achieved_goals_near(self, goals: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """For each of `goals` (n, G) one near to it that was achieved by moving; itself before any was."""
         moved = np.flatnonzero(self.moved)
         return self.matcher.reachable(generator, goals, moved) if len(moved) else goals

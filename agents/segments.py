@@ -16,7 +16,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.her import HerReplayBuffer
 
-from analysis.errors import UserError
+from common.errors import UserError
 
 
 def segment_seed(seed: int, segment: int) -> int:

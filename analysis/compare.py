@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis import reports
-from analysis.errors import UserError
 from analysis.logs import labels
 from analysis.reports import EvalReport, Rate, Summary
 from analysis.stats import across_seeds
+from common.errors import UserError
 
 
 def format_rate(rate: Rate) -> str:

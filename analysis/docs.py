@@ -27,9 +27,10 @@ from typing import Any
 import yaml
 
 from analysis.compare import format_rate
-from analysis.errors import UserError
-from analysis.files import write_atomically
 from analysis.reports import Rate
+from common.errors import UserError
+from common.files import write_atomically
+from common.renamed import today
 
 VALUE = re.compile(r"<!--value (\S+) (\S+) (\S+?)-->(.*?)<!--/value-->", re.S)
 CODE = re.compile(r"<!--code (\S+) (\S+?)-->(.*?)<!--/code-->", re.S)
@@ -139,7 +140,8 @@ def sweep_table(root: Path, file: str) -> str:
         if any(own[seed]["success"] is None for seed in seeds):
             raise UserError(f"{file}: {variant['variant']} is not finished.")
         reached = " | ".join(_with_net(own[seed]) for seed in seeds)
-        changes = " ".join(f"`--{key.replace('_', '-')} {_flag(value)}`" for key, value in variant["settings"].items())
+        settings = today(variant["settings"]).items()
+        changes = " ".join(f"`--{key.replace('_', '-')} {_flag(value)}`" for key, value in settings)
         rows.append(f"| {variant['variant'].replace('_', ' ')} | {changes} | {reached} |")
     return "\n".join(rows)
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from analysis.errors import UserError
-from analysis.files import parse_json
 from analysis.reports import Evaluation, Rate
+from common.errors import UserError
+from common.files import parse_json
 
 # Also what a log's or a report's name loses to become its label; the longest first.
 SUFFIXES = (".metrics.jsonl", ".jsonl", ".meta.json", ".json")

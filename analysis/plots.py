@@ -20,10 +20,10 @@ import numpy as np
 
 from analysis import reports
 from analysis.compare import format_rate, format_summary
-from analysis.errors import UserError
-from analysis.files import write_atomically
 from analysis.logs import evaluations, labels, read_log
 from analysis.reports import EvalReport, Evaluation
+from common.errors import UserError
+from common.files import write_atomically
 
 if TYPE_CHECKING:
     # Matplotlib takes a second to import, which `--help` need not wait for.

@@ -12,8 +12,8 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from analysis.errors import UserError
-from analysis.files import parse_json, write_atomically
+from common.errors import UserError
+from common.files import parse_json, write_atomically
 
 SCHEMA_VERSION = 1
 SCHEMAS = Path(__file__).parent / "schemas"

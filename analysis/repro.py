@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from analysis import provenance
 from analysis.compare import format_rate
-from analysis.errors import TrainingFailure
 from analysis.reports import EvalReport, ReproReport, TrainMeta
+from common import provenance
+from common.errors import TrainingFailure
 
 
 def compared(

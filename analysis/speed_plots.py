@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analysis.errors import UserError
 from analysis.plots import COLOURS, GREY, MARKERS, STYLES, episodes_text, new_figure
 from analysis.reports import Evaluation
+from common.errors import UserError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,7 +37,7 @@ def parts_figure(runs: dict[str, dict[str, float]], title: str) -> Figure:
     return figure
 
 
-def race_figure(groups: dict[str, list[list[Evaluation]]], title: str) -> Figure:
+def curves_figure(groups: dict[str, list[list[Evaluation]]], title: str) -> Figure:
     """Success against environment steps (left) and time of training (right): a colour a group, a line a seed.
 
     The time leaves out evaluations, and is in seconds where all of it is less than a minute. Raises

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
 
-from analysis.errors import TrainingFailure
-from analysis.files import write_atomically
+from common.errors import TrainingFailure
+from common.files import write_atomically
 
 
 def _parts(observation: Any) -> dict[str, np.ndarray]:

@@ -1,13 +1,13 @@
 """Ctrl-C and SIGTERM: stop at the next environment step, so that the run can leave its files in order.
 
-The signals themselves are caught in `configs/signals.py`, which needs no learner: a sweep stops by them, too.
+The signals themselves are caught in `common/signals.py`, which needs no learner: a sweep stops by them, too.
 """
 
 from __future__ import annotations
 
 from stable_baselines3.common.callbacks import BaseCallback
 
-from configs.signals import Interrupted, StopSignals
+from common.signals import Interrupted, StopSignals
 
 __all__ = ["Interrupted", "StopOnSignal", "StopSignals"]
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import yaml
 
-from analysis.errors import UserError, closest
+from common.errors import UserError, closest
 from configs.train_config import TrainConfig
 
 FOLDER = Path(__file__).parent
@@ -126,7 +126,7 @@ def _smoke(values: dict[str, Any], episode: int) -> dict[str, Any]:
     }
     if "learning_starts" in values:
         small |= {"learning_starts": episode * n_envs, "gradient_steps": 1, "buffer_size": 10_000}
-    if "n_steps" in values:
+    if "n_epochs" in values:
         small |= {"n_steps": episode, "n_epochs": 1, "batch_size": episode}
     return small
 
@@ -197,10 +197,9 @@ def resolve(config: TrainConfig, episode: int = 50) -> Resolved:
 def check_ranges(values: dict[str, Any]) -> None:
     """Raise `UserError` on a number that no run can use, such as a discount of 2."""
     positive = ("total_steps", "n_envs", "learning_rate", "batch_size", "threads", "checkpoint_every", "buffer_size",
-                "train_freq", "n_steps", "n_epochs", "policy_delay", "her_n_sampled_goal", "eval_episodes",
-                "td_steps")  # fmt: skip
-    shares = ("gamma", "learning_rate_end_factor", "tau", "gae_lambda", "random_actions", "moved_share",
-              "reachable_goals", "burst_share")  # fmt: skip
+                "train_freq", "n_steps", "n_epochs", "policy_delay", "her_n_sampled_goal", "eval_episodes")  # fmt: skip
+    shares = ("gamma", "learning_rate_end_factor", "tau", "gae_lambda", "random_action_prob", "moved_fraction",
+              "achieved_goal_prob")  # fmt: skip
     for key, value in values.items():
         flag = f"--{key.replace('_', '-')} {value}"
         if isinstance(value, float) and not abs(value) < float("inf"):
@@ -211,9 +210,9 @@ def check_ranges(values: dict[str, Any]) -> None:
             raise UserError(f"{flag}: must be above 0.")
         if key in shares and not 0 <= value <= 1:
             raise UserError(f"{flag}: must lie between 0 and 1.")
-        if key in ("eval_every", "learning_starts", "action_noise", "clip_range", "noise_colour") and value < 0:
+        if key in ("eval_every", "learning_starts", "action_noise", "clip_range", "noise_beta") and value < 0:
             raise UserError(f"{flag}: must not be negative.")
-        if key == "random_length" and value < 1:
+        if key == "action_persistence" and value < 1:
             raise UserError(f"{flag}: must be at least 1.")
         if key == "gradient_steps" and (value < -1 or value == 0):
             raise UserError(f"{flag}: must be above 0, or -1 for one update a transition.")

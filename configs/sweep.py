@@ -4,7 +4,7 @@
      "command": {"algo": "sac", "env": "FetchPush-v4", "her": true},
      "seeds": "0-2",
      "grid": {"gradient_steps": [4, 8]},
-     "variants": {"white": {}, "pink": {"noise_colour": 1.0}},
+     "variants": {"white": {}, "pink": {"noise_beta": 1.0}},
      "eval": {"seeds": "0-99"}}
 
 `command`, `grid` and `variants` name fields of `TrainConfig`. `grid` is a Cartesian product, `variants` are rows with a
@@ -23,9 +23,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from analysis.errors import UserError, closest
-from analysis.files import parse_json
-from analysis.seeds import format_seeds, parse_seeds
+from common.errors import UserError, closest
+from common.files import parse_json
+from common.seeds import format_seeds, parse_seeds
 from configs.train_config import TrainConfig
 
 KEYS = ("name", "about", "command", "seeds", "grid", "variants", "eval")
@@ -35,7 +35,7 @@ NOT_HERE = {"seed": 'give the sweep\'s "seeds"', "out": "the sweep names the fil
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]{0,99}")
 MOST_JOBS = 10_000
 SIZES = ("n_envs", "total_steps", "checkpoint_every", "eval_every", "eval_episodes", "batch_size", "learning_starts",
-         "gradient_steps", "buffer_size", "n_steps", "n_epochs")  # fmt: skip
+         "gradient_steps", "buffer_size", "n_epochs")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Sweep:
 
 
 def words(config: TrainConfig) -> list[str]:
-    """The command line that `configs.cli.parse` turns back into `config`."""
+    """The command line that `common.cli.parse` turns back into `config`."""
     found: list[str] = []
     for name, field in FIELDS.items():
         value, flag = getattr(config, name), "--" + name.replace("_", "-")
@@ -216,8 +216,10 @@ def small(sweep: Sweep) -> Sweep:
     """The first two jobs with every knob small: shows that the path works."""
     # A size that the sweep names would count as a flag, and `--smoke` leaves those as they are.
     knobs = dict.fromkeys(SIZES) | {"smoke": True}
-    jobs = [
-        dataclasses.replace(job, config=dataclasses.replace(job.config, **knobs), eval_seeds=job.eval_seeds[:2])
-        for job in sweep.jobs[:2]
-    ]
+    jobs = []
+    for job in sweep.jobs[:2]:
+        # To ppo it is the size of a rollout; to the others the length of a return, which may stay.
+        rollout = {"n_steps": None} if job.config.algo == "ppo" else {}
+        config = dataclasses.replace(job.config, **knobs, **rollout)
+        jobs.append(dataclasses.replace(job, config=config, eval_seeds=job.eval_seeds[:2]))
     return dataclasses.replace(sweep, jobs=jobs)

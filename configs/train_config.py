@@ -77,27 +77,20 @@ class TrainConfig:
     """Share of the new weights that enters the target networks at each update (sac, td3)."""
     ent_coef: float | Literal["auto"] | None = None
     """Weight of the policy's entropy; auto tunes it (sac). Weight of the entropy bonus (ppo)."""
-    random_actions: float | None = None
+    random_action_prob: float | None = None
     """Share of exploring actions that are uniform instead of the policy's (fast)."""
-    random_until: int | None = None
-    """Step at which the share of random actions has fallen to its value, from all of them after the warm-up (fast)."""
-    random_length: float | None = None
+    action_persistence: float | None = None
     """For how many steps the choice between a random action and the policy's holds, on average (fast)."""
-    noise_colour: float | None = None
+    noise_beta: float | None = None
     """Correlation in time of the random actions: power falls as 1/f to this; 0 white, 1 pink (fast)."""
-    burst_share: float | None = None
-    """Share of exploring episodes to which random_length and noise_colour apply, once the achieved goal moves in all
-    of the last 100 episodes; as much less as it moves in fewer (fast)."""
-    moved_share: float | None = None
+    moved_fraction: float | None = None
     """Share of each batch from episodes in which the achieved goal moved more than 2 cm (fast)."""
-    match_goals: bool | None = None
-    """Take moved_share from the episodes that came nearest to the goals of the task (fast)."""
-    reachable_goals: float | None = None
+    match_desired_goals: bool | None = None
+    """Take moved_fraction from the episodes that came nearest to the goals of the task (fast)."""
+    achieved_goal_prob: float | None = None
     """Share of exploring episodes that act on a goal near the task's that was achieved before (fast)."""
     mirror: bool | None = None
     """Half of each batch with left and right exchanged; for tasks that say how, as the Fetch tasks do (fast)."""
-    td_steps: int | None = None
-    """Steps whose rewards are added up before the critic estimates the rest: n-step returns (fast)."""
     clip_targets: bool | None = None
     """Cut the critics' targets to [-1/(1 - gamma), 0]; for rewards between -1 and 0 (fast)."""
     normalise: bool | None = None
@@ -114,7 +107,7 @@ class TrainConfig:
     """Bound of that noise (td3)."""
 
     n_steps: int | None = None
-    """Steps of each environment between two updates (ppo)."""
+    """Steps of each environment between two updates (ppo). Steps of an n-step return (sac, td3 of our learner)."""
     n_epochs: int | None = None
     """Passes over them (ppo)."""
     gae_lambda: float | None = None

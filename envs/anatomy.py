@@ -10,7 +10,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from analysis.errors import UserError, closest
+from common.errors import UserError, closest
 from envs.make import FETCH_IDS, check_env_id, make_env
 
 # Neighbouring entries: (name, names of the entries, unit). A step is one environment step, 40 ms.

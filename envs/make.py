@@ -16,7 +16,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from analysis.errors import UserError, closest
+from common.errors import UserError, closest
 from envs.rendering import choose_backend
 from wrappers.recording import RecordAppliedAction
 

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 import gymnasium as gym
 import numpy as np
 
-from analysis.errors import TrainingFailure
 from analysis.metrics import Trace
+from common.errors import TrainingFailure
 
 # Fetch tasks have their own; an environment without one is judged by this (m).
 DEFAULT_THRESHOLD = 0.05

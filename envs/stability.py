@@ -14,7 +14,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from analysis.errors import TrainingFailure
+from common.errors import TrainingFailure
 
 # What MuJoCo said last about a simulation that ran in this thread.
 _said: dict[int, str] = {}

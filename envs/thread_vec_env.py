@@ -21,7 +21,7 @@ import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
-from analysis.errors import TrainingFailure
+from common.errors import TrainingFailure
 from envs.thread_team import Order, ThreadTeam, wait
 
 

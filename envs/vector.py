@@ -10,7 +10,7 @@ import gymnasium as gym
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 
-from analysis.errors import UserError
+from common.errors import UserError
 from envs.make import check_env_id, make_env, make_upstream
 from envs.thread_vec_env import ThreadVecEnv
 

@@ -11,8 +11,8 @@ import gymnasium as gym
 import numpy as np
 from PIL import Image, ImageDraw
 
-from analysis.errors import UserError
-from analysis.files import write_atomically
+from common.errors import UserError
+from common.files import write_atomically
 from envs.make import FETCH_IDS, make_env
 from envs.rollout import Policy, run_episodes
 

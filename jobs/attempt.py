@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
-from analysis import provenance
+from common import provenance
 from configs.sweep import Job
 from jobs.records import evaluation_of, files_of, meta_of, take_lock
 

@@ -10,8 +10,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from analysis.errors import UserError
-from configs.signals import StopSignals
+from common.errors import UserError
+from common.signals import StopSignals
 from configs.sweep import Job
 from jobs.attempt import Attempt, Busy, Outcome
 from jobs.records import TRIES, add_failure, files_of, slurm_id, state_of

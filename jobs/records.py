@@ -15,9 +15,9 @@ from typing import IO, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from analysis.errors import UserError
-from analysis.files import parse_json, sha256, write_json
 from analysis.reports import EvalReport, Record, TrainMeta, load
+from common.errors import UserError
+from common.files import parse_json, sha256, write_json
 from configs.sweep import Job
 
 # One retry: what fails twice at the same place would fail again.

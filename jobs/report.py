@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from analysis import provenance, sweeps
+from analysis import sweeps
 from analysis.reports import DataReport, TrainMeta
 from analysis.runs import RULE
+from common import provenance
 from configs.sweep import Sweep
 from jobs.records import evaluation_of, failures, files_of, meta_of, state_of
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analysis.errors import UserError
-from analysis.files import parse_json, write_json
+from common.errors import UserError
+from common.files import parse_json, write_json
 from configs.sweep import Job
 from jobs.attempt import Attempt, Busy
 from jobs.records import TRIES, add_failure, failures, files_of, set_slurm_id, slurm_id, state_of

@@ -20,10 +20,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
-from analysis import provenance
-from analysis.errors import UserError
 from analysis.reports import DataReport, save
-from configs.cli import guarded, parse
+from common import provenance
+from common.cli import guarded, parse
+from common.errors import UserError
 
 BATCH, HIDDEN = 256, (256, 256)
 
@@ -89,7 +89,7 @@ def simulation(config: BenchmarkConfig, steps: int) -> dict[str, float]:
         "SubprocVecEnv": make_stock_vec_env(config.env, config.n_envs, "subproc"),
         "ours": make_vec_env(config.env, config.n_envs),
     }
-    cores = provenance.hardware().cores
+    cores = provenance.cores()
     # The leanest environments there are, on one model in memory: what is left is mj_step.
     bare = [make_env(config.env).unwrapped for _ in range(cores)]
 
@@ -152,7 +152,7 @@ def updates(config: BenchmarkConfig, count: int) -> dict[str, float]:
     for backend in ("sb3", "fast"):
         model = filled(config, backend)
         # On a GPU, PyTorch's threads on the processor have nothing to do.
-        for threads in [1] if model.device.type == "cuda" else sorted({1, provenance.hardware().cores}):
+        for threads in [1] if model.device.type == "cuda" else sorted({1, provenance.cores()}):
             contestants[f"{backend}_{threads}_threads"] = functools.partial(learn_speed, model, threads, BATCH, count)
     return in_turn(contestants, config.rounds)
 
@@ -162,7 +162,7 @@ def scale(config: BenchmarkConfig, steps: int, count: int) -> tuple[dict[str, fl
     from envs.make import make_env
     from envs.thread_vec_env import ThreadVecEnv
 
-    threads = sorted({1, provenance.hardware().cores})
+    threads = sorted({1, provenance.cores()})
     vectors = {
         f"{n}_environments_{t}_threads": ThreadVecEnv([functools.partial(make_env, config.env)] * n, t)
         for t in threads for n in (1, 2, 4, 8, 16, 32) if t <= n <= 2 * config.n_envs

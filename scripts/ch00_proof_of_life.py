@@ -18,9 +18,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from analysis.errors import TrainingFailure
-from configs.chain import Skipped, one_line, run_chain
-from configs.cli import subcommands
+from common.cli import subcommands
+from common.errors import TrainingFailure
+from common.steps import Skipped, one_line, run_steps
 
 ENV = "FetchReachDense-v4"
 NEXT = "bash docker/dev.sh python train.py --algo sac --her --env FetchReach-v4 --seed 0 --out checkpoints/first"
@@ -49,7 +49,7 @@ def gpu_check(smoke: bool = False) -> dict[str, Any]:
     """Does PyTorch compute, and on a GPU? Without one everything runs on the CPU."""
     import torch
 
-    from analysis.provenance import gpu_name
+    from common.provenance import gpu_name
 
     gpu, device = gpu_name(), "cuda" if torch.cuda.is_available() else "cpu"
     a = torch.eye(512, device=device) * 3
@@ -85,7 +85,7 @@ def render(out: str = "smoke_frame.png", smoke: bool = False) -> dict[str, Any]:
         raise Skipped(f"no EGL and no OSMesa, so no videos ({why}); python scripts/doctor.py names the fix.")
     from PIL import Image
 
-    from analysis.files import write_atomically
+    from common.files import write_atomically
     from envs.make import make_env
 
     env, png, path = make_env(ENV, render_mode="rgb_array"), io.BytesIO(), place(out, smoke)
@@ -127,11 +127,11 @@ def ppo_smoke(n_envs: int = 8, total_steps: int = 50_000, out: str = "ppo_smoke"
 
 def everything(json_out: str | None = None, smoke: bool = False) -> int:
     """The four checks in order; the first that fails ends them, with its exit status. `json_out` takes a report."""
-    from analysis.provenance import metadata
     from analysis.reports import DataReport, save
+    from common.provenance import metadata
 
     began = time.monotonic()
-    status, outcomes = run_chain({name: functools.partial(step, smoke=smoke) for name, step in STEPS.items()})
+    status, outcomes = run_steps({name: functools.partial(step, smoke=smoke) for name, step in STEPS.items()})
     seconds, word = round(time.monotonic() - began, 2), {0: "finished", 130: "interrupted"}.get(status, "failed")
     if json_out:
         common = metadata({"smoke": smoke}, status=word, env_id=ENV, seeds=[0], wall_clock_s=seconds)

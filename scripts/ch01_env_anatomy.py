@@ -16,9 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from analysis.provenance import metadata
 from analysis.reports import DataReport, save
-from configs.cli import subcommands
+from common.cli import subcommands
+from common.provenance import metadata
 
 
 def place(json_out: str | None, smoke: bool) -> str | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.compare import format_rate
 from analysis.reports import DataReport, Rate, load
-from configs.cli import guarded, parse
+from common.cli import guarded, parse
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

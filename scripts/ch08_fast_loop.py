@@ -18,11 +18,11 @@ import time
 from functools import partial
 from pathlib import Path
 
-from analysis.errors import TrainingFailure
-from analysis.provenance import metadata
 from analysis.reports import DataReport, save
-from configs.chain import run_chain
-from configs.cli import subcommands
+from common.cli import subcommands
+from common.errors import TrainingFailure
+from common.provenance import metadata
+from common.steps import run_steps
 
 HERE = Path(__file__).parent
 FIGURES = "tutorials/figures"
@@ -122,7 +122,7 @@ def sweep(config: str = "configs/sweeps/reach_seeds.json", slots: int = 1, smoke
 
 def report(json_out: str = "results/ch08_race.json", smoke: bool = False) -> int:
     """Steps and minutes to 95% of every recipe's seeds; a figure a task, with stock where its sweep was run."""
-    from analysis.race import race
+    from analysis.learning_curves import race
 
     return race(place(json_out, smoke), place(f"{FIGURES}/ch08_race", smoke))
 
@@ -137,7 +137,7 @@ def run_all(smoke: bool = False) -> int:
     began = time.monotonic()
     chosen = (profile, simulate, learn, scale, report, *([] if smoke else [lab]))  # the lab knows no smaller size
     steps = {step.__name__: partial(step, smoke=smoke) for step in chosen}
-    status, outcomes = run_chain(steps)
+    status, outcomes = run_steps(steps)
     seconds = {name: outcome["seconds"] for name, outcome in outcomes.items()}
     seconds_in_all, ended = round(time.monotonic() - began, 3), "failed" if status else "finished"
     common = metadata({"smoke": smoke}, status=ended, wall_clock_s=seconds_in_all)

@@ -17,12 +17,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from analysis import provenance
-from analysis.errors import TrainingFailure, UserError
-from analysis.files import check_writable
 from analysis.reports import EvalReport, TrainMeta, load, save
 from analysis.repro import compared, describe, verdict
-from configs.cli import guarded, parse
+from common import provenance
+from common.cli import guarded, parse
+from common.errors import TrainingFailure, UserError
+from common.files import check_writable
 from configs.train_config import Algo
 
 TRAIN = Path(provenance.ROOT) / "train.py"

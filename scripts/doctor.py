@@ -27,8 +27,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # A Python in which the project is not installed can still be looked at.
 sys.path.insert(0, str(ROOT))
 
-from analysis.errors import UserError  # noqa: E402
-from analysis.provenance import git_state, gpu_name  # noqa: E402
+from common.errors import UserError  # noqa: E402
+from common.provenance import git_state, gpu_name  # noqa: E402
 from envs.rendering import BACKENDS, try_backend  # noqa: E402
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
@@ -284,8 +284,8 @@ def examine(name: str) -> list[Finding]:
 def write_report(path: str, findings: dict[str, list[Finding]], seconds: float) -> None:
     """The findings as a report of kind `data`. Raises `UserError`, also where the packages for it are missing."""
     try:
-        from analysis.provenance import metadata
         from analysis.reports import DataReport, save
+        from common.provenance import metadata
     except ImportError as error:
         raise UserError(f"no report was written, for want of a package: {error}. {INSTALL}") from None
     worst = FAIL if any(f.status == FAIL for group in findings.values() for f in group) else OK

@@ -16,10 +16,10 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from analysis import provenance
-from analysis.errors import TrainingFailure
 from analysis.reports import DataReport, EvalReport, TrainMeta, load, save
-from configs.cli import guarded, parse
+from common import provenance
+from common.cli import guarded, parse
+from common.errors import TrainingFailure
 
 TRAIN = "python train.py --algo sac --her --env FetchReach-v4 --seed 0 --out checkpoints/first"
 EVALUATE = ("python eval.py --ckpt checkpoints/first.zip --env FetchReach-v4 --n-episodes 100 --seeds 0-99 "

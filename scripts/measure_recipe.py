@@ -15,14 +15,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from analysis import provenance
 from analysis.compare import format_rate
-from analysis.errors import UserError
-from analysis.files import write_atomically
 from analysis.reports import DataReport, EvalReport, TrainMeta, load, save
 from analysis.runs import RULE, facts, machine, together
-from analysis.seeds import parse_seeds
-from configs.cli import guarded, parse
+from common import provenance
+from common.cli import guarded, parse
+from common.errors import UserError
+from common.files import write_atomically
+from common.seeds import parse_seeds
 from configs.recipes import FOLDER, recipe_name
 from configs.train_config import Algo, TrainConfig
 

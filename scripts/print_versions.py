@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.reports import VersionsReport, save
-from configs.cli import guarded, parse
+from common.cli import guarded, parse
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def cuda_facts() -> dict[str, str | None]:
 
 def snapshot() -> VersionsReport:
     """The report on this machine."""
-    from analysis import provenance
+    from common import provenance
 
     common = provenance.metadata({})
     if provenance.gpu_name() is not None:

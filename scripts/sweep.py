@@ -27,10 +27,10 @@ from typing import Literal
 
 from tyro.conf import Positional
 
-from analysis.errors import UserError
-from analysis.files import check_writable
 from analysis.reports import save
-from configs.cli import guarded, parse
+from common.cli import guarded, parse
+from common.errors import UserError
+from common.files import check_writable
 from configs.sweep import Sweep, plan, read, small
 from jobs.local import run_here
 from jobs.records import files_of, meta_of, only_one, state_of

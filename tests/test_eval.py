@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from agents.build import choose_device
-from analysis.errors import UserError
 from analysis.reports import EvalReport, load
+from common.errors import UserError
 from configs.train_config import TrainConfig
 from envs.make import register
 from eval import EvalConfig, chosen_seeds, describe, evaluate, main

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.files import sha256
 from analysis.reports import EvalReport, load
+from common.files import sha256
 from eval import EvalConfig, evaluate
 
 ROOT = Path(__file__).resolve().parents[1]

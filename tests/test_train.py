@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis.errors import UserError
 from analysis.logs import evaluations, read_log
 from analysis.reports import TrainMeta, load, schema_text
+from common.errors import UserError
 from configs.recipes import resolve
 from configs.train_config import TrainConfig
 from envs.make import register

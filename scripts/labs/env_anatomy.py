@@ -18,12 +18,12 @@ import gymnasium as gym
 import mujoco
 import numpy as np
 
-from analysis import provenance
 from analysis.compare import format_rate
-from analysis.errors import UserError
 from analysis.metrics import rate
 from analysis.reports import DataReport, save
-from configs.cli import guarded, parse
+from common import provenance
+from common.cli import guarded, parse
+from common.errors import UserError
 from envs.make import FETCH_IDS, make_env
 
 SPARSE = [env_id for env_id in FETCH_IDS if "Dense" not in env_id]

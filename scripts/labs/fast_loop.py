@@ -23,13 +23,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from analysis import compare, metrics, provenance, reports
-from configs.cli import guarded, parse
+from analysis import compare, metrics, reports
+from common import provenance
+from common.cli import guarded, parse
 from envs.make import make_env
 
 ENV, N_ENVS, LENGTH, THRESHOLD = "FetchReach-v4", 4, 50, 0.05  # steps in an episode; m
 G, X, PHI, A = 3, 16, 19, 4  # sizes of a goal, of x, of φ and of an action
-CORES = provenance.hardware().cores
+CORES = provenance.cores()
 BATCH, HIDDEN, RATE, GAMMA, TAU, ALPHA = 256, 256, 1e-3, 0.95, 0.01, 0.05  # as configs/sac_her_FetchReach-v4.yaml
 WARM_UP, UPDATES, RANDOM, RELABELLED = 400, 0.5, 0.1, 0.8  # steps; updates a step; shares of actions and of a batch
 

@@ -14,7 +14,7 @@ import torch
 
 from agents.build import build
 from agents.checkpoint import meta_path, pack, read_state, read_tensors, restore, weights_sha256, zip_path
-from analysis.errors import UserError
+from common.errors import UserError
 from configs.recipes import resolve
 from configs.train_config import TrainConfig
 from envs.make import register

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-import agents.fast_loop
+import agents.off_policy
 from agents.checkpoint import load_policy
 from agents.device_replay import DeviceReplay
 from agents.device_update import DeviceUpdates
@@ -49,8 +49,8 @@ def table(batch: Batch) -> dict[tuple[float, ...], int]:
     "options",
     [
         {"strategy": "future"}, {"strategy": "final"}, {"strategy": "episode"}, {"her_ratio": 0.0},
-        {"moved_share": 0.5, "moved_distance": 3.5}, {"reflection": EVERYWHERE},
-        {"td_steps": 3, "gamma": 0.9, "moved_share": 0.3, "moved_distance": 3.5, "reflection": EVERYWHERE},
+        {"moved_fraction": 0.5, "moved_distance": 3.5}, {"reflection": EVERYWHERE},
+        {"n_steps": 3, "gamma": 0.9, "moved_fraction": 0.3, "moved_distance": 3.5, "reflection": EVERYWHERE},
     ],
     ids=lambda options: "-".join(options),
 )  # fmt: skip
@@ -73,7 +73,7 @@ def test_equal_in_distribution_to_the_host(options: dict[str, Any], wrapped: boo
 @pytest.mark.parametrize("capacity", [20 * T, 10_000])
 def test_matched_episodes_reach_the_device(capacity: int) -> None:
     """Always 256 of them, also where the ring has room for 20."""
-    host, device = both(capacity, moved_share=1.0, match_goals=True)
+    host, device = both(capacity, moved_fraction=1.0, match_desired_goals=True)
     fill([host, device], rounds=4)
     device.sample(1, np.random.default_rng(0))
     host.sample(1, np.random.default_rng(0))
@@ -81,7 +81,7 @@ def test_matched_episodes_reach_the_device(capacity: int) -> None:
 
 
 def test_the_device_is_told_again_only_where_episodes_were_added() -> None:
-    _, device = both(moved_share=1.0)
+    _, device = both(moved_fraction=1.0)
     fill([device], rounds=1)
     device.refresh(np.random.default_rng(0))
     before = float(device.lines[0]["total"])
@@ -94,9 +94,9 @@ def test_the_device_is_told_again_only_where_episodes_were_added() -> None:
     assert float(device.lines[0]["total"]) == len(device) > before
 
 
-@pytest.mark.parametrize("match_goals", [False, True])
-def test_nothing_moved_yet(match_goals: bool) -> None:
-    _, device = both(moved_share=1.0, moved_distance=1e6, match_goals=match_goals)
+@pytest.mark.parametrize("match_desired_goals", [False, True])
+def test_nothing_moved_yet(match_desired_goals: bool) -> None:
+    _, device = both(moved_fraction=1.0, moved_distance=1e6, match_desired_goals=match_desired_goals)
     fill([device], rounds=2)
     assert len(table(device.sample(2_000, np.random.default_rng(0)))) > 50
 
@@ -148,7 +148,7 @@ def test_an_update_waits_for_no_value(which: int) -> None:
     space = make_env("FetchPush-v4").observation_space
     replay = DeviceReplay(
         10_000, 50, space, 4, 2, None, reward=make_env("FetchPush-v4").unwrapped.tensor_reward(), device="meta",
-        moved_share=0.5, reflection=fetch_reflection(True), td_steps=3,
+        moved_fraction=0.5, reflection=fetch_reflection(True), n_steps=3,
     )  # fmt: skip
     input_map = InputMap(31, 3, device="meta")
     updates = DeviceUpdates(replay, input_map, learners("meta")[which], 4)
@@ -162,10 +162,10 @@ def test_an_update_waits_for_no_value(which: int) -> None:
 
 
 def test_a_run_with_its_replay_on_the_device_learns_reach(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agents.fast_loop, "replay_on_device", lambda device: True)
+    monkeypatch.setattr(agents.off_policy, "replay_on_device", lambda device: True)
     made = []
     monkeypatch.setattr(DeviceUpdates, "__call__", counted(DeviceUpdates.__call__, made))
-    run(TrainConfig(algo="sac", env="FetchReach-v4", her=True, total_steps=2_400, eval_every=0, td_steps=2,
+    run(TrainConfig(algo="sac", env="FetchReach-v4", her=True, total_steps=2_400, eval_every=0, n_steps=2,
                     track="none", out=str(tmp_path / "a")))  # fmt: skip
     assert sum(made) > 500
     policy, _ = load_policy(tmp_path / "a.zip", make_env("FetchReach-v4"), "FetchReach-v4", "cpu")

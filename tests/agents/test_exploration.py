@@ -30,17 +30,19 @@ def test_the_power_falls_with_frequency_as_asked() -> None:
     assert slope == pytest.approx(-1.0, abs=0.1)
 
 
-def play(explorer: Explorer, steps: int, share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def play(
+    explorer: Explorer, steps: int, share: float, bursts: float = 1.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     generator, drawn = np.random.default_rng(1), []
     for step in range(steps):
-        drawn.append(explorer.draw(generator, share))
+        drawn.append(explorer.draw(generator, share, bursts))
         explorer.ended(np.full(explorer.n_envs, (step + 1) % LENGTH == 0))
     return tuple(np.stack(part) for part in zip(*drawn, strict=True))
 
 
 @pytest.mark.parametrize("colour", [0.0, 1.0])
 def test_random_actions_are_uniform(colour: float) -> None:
-    noise, actions, _ = play(Explorer(64, LENGTH, SIZE, colour=colour), 200, 0.3)
+    noise, actions, _ = play(Explorer(64, LENGTH, SIZE, beta=colour), 200, 0.3)
     assert actions.dtype == noise.dtype == np.float32 and actions.shape == (200, 64, SIZE)
     shares = np.histogram(actions, bins=10, range=(-1, 1))[0] / actions.size
     assert np.abs(shares - 0.1).max() < 0.01
@@ -49,7 +51,7 @@ def test_random_actions_are_uniform(colour: float) -> None:
 
 @pytest.mark.parametrize("length", [1.0, 5.0])
 def test_share_and_length_of_bursts(length: float) -> None:
-    _, _, random_now = play(Explorer(64, LENGTH, SIZE, random_length=length), 1000, 0.3)
+    _, _, random_now = play(Explorer(64, LENGTH, SIZE, action_persistence=length), 1000, 0.3)
     assert random_now.mean() == pytest.approx(0.3, abs=0.03)
     inside = np.arange(1, 1000) % LENGTH != 0
     stays = (random_now[1:] & random_now[:-1])[inside].sum() / random_now[:-1][inside].sum()
@@ -58,8 +60,8 @@ def test_share_and_length_of_bursts(length: float) -> None:
 
 
 def test_bursts_in_a_share_of_episodes() -> None:
-    explorer = Explorer(200, LENGTH, SIZE, random_length=1000.0, colour=2.0, burst_share=0.25)
-    _, actions, random_now = play(explorer, LENGTH, 0.5)
+    explorer = Explorer(200, LENGTH, SIZE, action_persistence=1000.0, beta=2.0)
+    _, actions, random_now = play(explorer, LENGTH, 0.5, bursts=0.25)
     # In a burst nothing changes within the episode; elsewhere the choice is made anew at each step.
     same = (random_now == random_now[0]).all(axis=0)
     assert 0.15 < same.mean() < 0.35

@@ -21,7 +21,7 @@ from envs.vector import make_vec_env
 from train import run
 
 SETTINGS = {"her": True, "backend": "fast", "n_envs": 2, "net_arch": (32, 32), "learning_starts": 100,
-            "gradient_steps": 1, "batch_size": 32, "random_actions": 0.3, "moved_share": 0.5}  # fmt: skip
+            "gradient_steps": 1, "batch_size": 32, "random_action_prob": 0.3, "moved_fraction": 0.5}  # fmt: skip
 
 
 @pytest.fixture
@@ -95,7 +95,8 @@ def test_it_learns_reach_in_two_thousand_steps(tmp_path: Path) -> None:
     out = tmp_path / "reach"
     run(TrainConfig(algo="sac", her=True, env="FetchReach-v4", seed=3, out=str(out), backend="fast", n_envs=8,
                     total_steps=3200, learning_rate=1e-3, tau=0.01, net_arch=(256, 256), learning_starts=800,
-                    gradient_steps=4, clip_targets=True, random_actions=0.1, eval_every=0, track="none"))  # fmt: skip
+                    gradient_steps=4, clip_targets=True, random_action_prob=0.1, eval_every=0,
+                    track="none"))  # fmt: skip
     env = make_env("FetchReach-v4")
     policy, meta = load_policy(Path(f"{out}.zip"), env, "FetchReach-v4", "cpu")
     assert meta.updates == 1200

@@ -123,7 +123,7 @@ def test_every_transition_is_as_likely_as_any_other() -> None:
 
 
 def test_a_share_of_the_batch_comes_from_episodes_that_moved() -> None:
-    ours = replay(her_ratio=0.0, moved_share=0.5, moved_distance=3.5)
+    ours = replay(her_ratio=0.0, moved_fraction=0.5, moved_distance=3.5)
     # Only episodes of six steps move by more than 3.5; one in three.
     fill([ours], rounds=9, lengths=[T, 2, 3])
     batch = ours.sample(40_000, np.random.default_rng(3))
@@ -161,7 +161,7 @@ def test_export_and_load_give_the_same_samples() -> None:
 def test_returns_over_several_steps(terminal: bool) -> None:
     """Every row against the sum written out by hand: rewards of the row's own goal, cut where the episode ends."""
     gamma, n = 0.9, 4
-    ours = replay(her_ratio=0.8, gamma=gamma, td_steps=n)
+    ours = replay(her_ratio=0.8, gamma=gamma, n_steps=n)
     fill([ours], rounds=3, lengths=[T, 2, 4])
     if terminal:
         ours.stored["terminated"][np.arange(9), ours.lengths[:9] - 1] = 1.0
@@ -226,7 +226,7 @@ def test_half_of_each_batch_is_seen_in_the_mirror() -> None:
 
 def test_matched_episodes_are_those_that_came_near_the_goals() -> None:
     """Three episodes move; the goals asked for lie where only one of them went."""
-    matched = replay(her_ratio=0.0, moved_share=1.0, match_goals=True)
+    matched = replay(her_ratio=0.0, moved_fraction=1.0, match_desired_goals=True)
     zeros = np.zeros(N_ENVS, np.float32)
     speed = np.array([0.0, 1.0, -1.0])
     for t in range(T):
@@ -245,9 +245,9 @@ def test_a_reachable_goal_was_achieved_by_moving_and_is_near() -> None:
     buffer = replay()
     goals = np.array([[150.0], [-1000.0]], np.float32)
     # Before anything moved there is none: the goals themselves.
-    assert np.array_equal(buffer.reachable_goals(goals, np.random.default_rng(0)), goals)
+    assert np.array_equal(buffer.achieved_goals_near(goals, np.random.default_rng(0)), goals)
     fill([buffer], rounds=4)
-    found = buffer.reachable_goals(goals, np.random.default_rng(0))
+    found = buffer.achieved_goals_near(goals, np.random.default_rng(0))
     # Achieved goals are 100 · episode + step, steps up to 6: the nearest to 150 is 106, to −1000 the earliest of all.
     assert found[0] == 106.0 and 1.0 <= found[1] <= 6.0
 

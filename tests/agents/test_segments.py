@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.segments import segment_lengths, segment_seed
-from analysis.errors import UserError
 from callbacks.evaluation import FIRST_SEED
+from common.errors import UserError
 
 
 def off_policy(**known: Any) -> dict[str, Any]:

@@ -25,9 +25,9 @@ from analysis.compare import (
     require_same_env,
     training_seeds,
 )
-from analysis.errors import UserError
 from analysis.metrics import rate
 from analysis.reports import EvalReport, Rate, Summary
+from common.errors import UserError
 
 Make = Callable[..., EvalReport]
 

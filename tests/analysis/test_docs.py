@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from analysis import docs
-from analysis.errors import UserError
 from analysis.metrics import rate
+from common.errors import UserError
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.errors import UserError
 from analysis.logs import evaluations, label, labels, read_log
+from common.errors import UserError
 
 TRAIN = '{"kind": "train", "steps": 100, "updates": 50, "wall_clock_s": 1.5, "train/critic_loss": 0.25}'
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from analysis import plots, reports
-from analysis.errors import UserError
 from analysis.logs import evaluations, read_log
 from analysis.reports import EvalReport
+from common.errors import UserError
 
 
 def size(path: Path) -> tuple[int, int]:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from analysis import reports
-from analysis.errors import UserError
 from analysis.reports import MODELS, SCHEMA_VERSION, SCHEMAS, DataReport, EvalReport, Rate, TrainMeta
+from common.errors import UserError
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8)

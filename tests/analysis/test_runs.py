@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from analysis import provenance, sweeps
+from analysis import sweeps
 from analysis.metrics import rate
 from analysis.reports import Evaluation, TrainMeta
 from analysis.runs import curve, middle, progress, together
+from common import provenance
 
 
 def meta(status: str = "running", successes: tuple[int, ...] = (10, 19, 20, 20), **more: Any) -> TrainMeta:

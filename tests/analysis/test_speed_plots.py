@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from analysis.errors import UserError
 from analysis.metrics import rate
 from analysis.plots import save_figure
 from analysis.reports import Evaluation
-from analysis.speed_plots import parts_figure, race_figure
+from analysis.speed_plots import curves_figure, parts_figure
+from common.errors import UserError
 
 
 def run(*successes: int) -> list[Evaluation]:
@@ -35,7 +35,7 @@ def test_parts_are_as_long_as_their_seconds(tmp_path: Path) -> None:
 
 
 def test_every_seed_is_drawn_over_steps_and_over_minutes() -> None:
-    figure = race_figure({"ours": [run(0, 10, 20), run(0, 20)], "stock": [run(0, 1, 2)]}, "Push")
+    figure = curves_figure({"ours": [run(0, 10, 20), run(0, 20)], "stock": [run(0, 1, 2)]}, "Push")
     steps, minutes = figure.axes
     lines = steps.get_lines()[:-1]
     assert [list(line.get_ydata()) for line in lines] == [[0, 50, 100], [0, 100], [0, 5, 10]]
@@ -48,11 +48,11 @@ def test_every_seed_is_drawn_over_steps_and_over_minutes() -> None:
 
 
 def test_a_short_race_is_in_seconds() -> None:
-    right = race_figure({"ours": [run(0, 20)]}, "Reach").axes[1]
+    right = curves_figure({"ours": [run(0, 20)]}, "Reach").axes[1]
     assert right.get_xlabel() == "training time (seconds)"
     assert list(right.get_lines()[0].get_xdata()) == [0, 30.0]
 
 
 def test_nothing_to_draw_is_said() -> None:
     with pytest.raises(UserError, match="stock has no evaluation"):
-        race_figure({"stock": [[]]}, "Push")
+        curves_figure({"stock": [[]]}, "Push")

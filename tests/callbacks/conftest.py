@@ -10,9 +10,9 @@ import pytest
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 
-from callbacks.metric_log import MetricLog, open_logger
 from envs.make import register
 from envs.vector import make_vec_env
+from persistence.metric_log import MetricLog, open_logger
 from tests.contract import tiny
 
 

@@ -13,8 +13,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from agents.build import build
 from agents.segments import begin_segment
-from analysis.errors import TrainingFailure
 from callbacks.nan_guard import NanGuard
+from common.errors import TrainingFailure
 from configs.recipes import resolve
 from configs.train_config import TrainConfig
 from envs.make import register

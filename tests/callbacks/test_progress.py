@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from stable_baselines3.common.callbacks import CallbackList
 
+from analysis.logs import read_log
 from callbacks.progress import Progress
 
 
@@ -60,3 +63,11 @@ def test_closed_before_the_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
     # Ctrl-C while everything is being set up.
     monkeypatch.setattr(sys, "stderr", Terminal())
     Progress(80).close()
+
+
+def test_values_of_a_real_run(tmp_path: Path, learn: Any) -> None:
+    learn(CallbackList([]))
+    rows = read_log(tmp_path / "log.jsonl")
+    assert [row["steps"] for row in rows] == [20, 40, 60, 80]
+    assert rows[0]["rollout/ep_len_mean"] == 10
+    assert "train/loss" in rows[1]

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.errors import UserError
+from common.errors import UserError
 from configs.recipes import FOLDER, RECIPE_KEYS, TUNABLE, applicable, load_recipe, recipe_name, resolve
 from configs.train_config import TrainConfig
 
@@ -180,7 +180,7 @@ def test_whatever_a_recipe_holds(tmp_path_factory: pytest.TempPathFactory, text:
     ("known", "words"),
     [
         ({"algo": "ppo", "her": True}, "off-policy"),
-        ({"n_steps": 5}, "does not exist in td3"),
+        ({"n_epochs": 5}, "does not exist in td3"),
         ({"her_n_sampled_goal": 2}, "needs --her"),
         ({"seed": -1}, "--seed -1"),
         ({"out": "."}, "file name"),

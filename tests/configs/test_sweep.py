@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from analysis.errors import UserError
-from configs.cli import parse
+from common.cli import parse
+from common.errors import UserError
 from configs.recipes import resolve
 from configs.sweep import plan, read, small, words
 from configs.train_config import TrainConfig

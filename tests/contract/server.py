@@ -146,9 +146,10 @@ def main() -> None:
     import eval
     import train
     from agents import build
-    from analysis import provenance
-    from callbacks import checkpoints, evaluation, metric_log, nan_guard, progress, stop  # noqa: F401
+    from callbacks import evaluation, nan_guard, progress, stop  # noqa: F401
+    from common import provenance
     from envs import make, rollout, vector, video  # noqa: F401
+    from persistence import metric_log, run_files  # noqa: F401
     from tests.contract import tiny
 
     torch.set_num_threads(1)

@@ -86,7 +86,7 @@ def test_nan_from_the_environment(tmp_path: Path, commands: Any, algo: str, env:
 POISON = """
 import torch
 from stable_baselines3 import PPO, SAC, TD3
-from agents.fast_loop import FastLoop
+from agents.off_policy import FastOffPolicy
 count = itertools.count(1)
 def spoil(cls):
     train = cls.train
@@ -97,11 +97,11 @@ def spoil(cls):
                 self.logger.record("train/critic_loss", float("nan"))
             else:
                 # Our learner keeps its weights apart from the policy until a segment ends.
-                own = self.learner.actor.flat if isinstance(self, FastLoop) else next(self.policy.parameters())
+                own = self.learner.actor.flat if isinstance(self, FastOffPolicy) else next(self.policy.parameters())
                 with torch.no_grad():
                     own.fill_(float("nan"))
     cls.train = wrapper
-for cls in (PPO, SAC, TD3, FastLoop):
+for cls in (PPO, SAC, TD3, FastOffPolicy):
     if "train" in vars(cls):
         spoil(cls)
 """

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FLOORS = {"common": 0, "analysis": 0, "configs": 0, "wrappers": 1, "agents": 2, "envs": 2, "callbacks": 3, "train": 4,
-          "eval": 4, "jobs": 4, "scripts": 5}  # fmt: skip
+FLOORS = {"common": 0, "analysis": 1, "configs": 1, "wrappers": 2, "agents": 3, "envs": 3, "persistence": 4,
+          "callbacks": 4, "jobs": 4, "train": 5, "eval": 5, "scripts": 6}  # fmt: skip
 HEAVY = {"torch", "stable_baselines3", "mujoco", "gymnasium", "gymnasium_robotics"}
 FILES = sorted(
     path
@@ -52,9 +52,7 @@ def test_a_folder_uses_only_what_is_below_it(path: Path) -> None:
         assert used != "scripts" or own == "scripts", f"{name(path)} imports a script"
         assert used != "tests", f"{name(path)} imports a test"
         if used in FLOORS and used != own:
-            # `configs` reads `analysis`: both stand on the ground, and `analysis` reads nothing.
-            same_ground = (own, used) == ("configs", "analysis")
-            assert FLOORS[used] < FLOORS[own] or same_ground, f"{name(path)} (floor {FLOORS[own]}) imports {module}"
+            assert FLOORS[used] < FLOORS[own], f"{name(path)} (floor {FLOORS[own]}) imports {module}"
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if room(p) == "analysis"], ids=name)
@@ -76,10 +74,10 @@ def test_the_check_of_floors_sees_what_it_should(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", [p for p in FILES + TESTS if p.stat().st_size], ids=name)
 def test_a_file_is_readable_in_one_sitting(path: Path) -> None:
     lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert lines <= 330, f"{name(path)} has {lines} lines: one idea a file"
-    assert lines >= 25, f"{name(path)} has {lines} lines: does it need a file of its own?"
+    assert lines <= 400, f"{name(path)} has {lines} lines: one idea a file"
+    assert lines >= 15, f"{name(path)} has {lines} lines: does it need a file of its own?"
     if path.parent == ROOT / "scripts" and re.match(r"ch[0-9][0-9]_", path.name):
-        assert lines <= 150, f"{name(path)} has {lines} lines: a chapter script calls, it does not compute"
+        assert lines <= 200, f"{name(path)} has {lines} lines: a chapter script calls, it does not compute"
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if p.stat().st_size], ids=name)
@@ -91,7 +89,7 @@ def test_a_file_says_what_it_is(path: Path) -> None:
             assert ast.get_docstring(node), f"{name(path)}: {node.name} has no docstring"
 
 
-@pytest.mark.parametrize("module", ["train", "eval", "configs.recipes", "configs.cli", "analysis.reports"])
+@pytest.mark.parametrize("module", ["train", "eval", "configs.recipes", "common.cli", "analysis.reports"])
 def test_an_import_is_light(module: str) -> None:
     code = f"import sys, {module}; print([m for m in {sorted(HEAVY)!r} if m in sys.modules])"
     line = [sys.executable, "-c", code]

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from analysis.errors import UserError
+from common.errors import UserError
 from tests.contract.runs import TINY, assert_same_run, meta
 
 PLAIN = f"{TINY} --out run/a"

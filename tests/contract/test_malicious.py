@@ -18,8 +18,8 @@ import pytest
 import torch
 
 from agents.checkpoint import load_policy, read_state
-from analysis.errors import UserError
-from analysis.files import sha256
+from common.errors import UserError
+from common.files import sha256
 from envs.make import make_env, register
 from tests.contract import tiny
 from tests.contract.runs import TINY, meta

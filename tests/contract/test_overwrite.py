@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from callbacks.checkpoints import RunFiles
+from persistence.run_files import RunFiles
 from tests.contract.runs import TINY, assert_same_run, meta
 
 KILL = f"at_step(33, send({int(signal.SIGKILL)}))"

@@ -23,8 +23,9 @@ FLAT = (
 )
 # Our learner, with everything that it has beyond stock; its ring holds whole episodes.
 FAST = (
-    f"{SAC} --backend fast --random-actions 0.2 --moved-share 0.5 --match-goals True --reachable-goals 0.5 "
-    "--td-steps 2 --random-length 3 --noise-colour 1 --clip-targets True --gamma 0.95 --learning-rate-end-factor 0.1"
+    f"{SAC} --backend fast --random-action-prob 0.2 --moved-fraction 0.5 --match-desired-goals True "
+    "--achieved-goal-prob 0.5 --n-steps 2 --action-persistence 3 --noise-beta 1 --clip-targets True --gamma 0.95 "
+    "--learning-rate-end-factor 0.1"
 )
 FAST_WRAPPED = f"{FAST} --buffer-size 220 --ent-coef auto"
 EVALUATED = SAC.replace("--eval-every 0", "--eval-every 100 --eval-episodes 2")

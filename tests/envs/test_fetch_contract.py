@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from analysis.errors import UserError
+from common.errors import UserError
 from envs.make import FETCH_IDS, TASKS, episode_length, is_goal_conditioned, make_env, register
 from envs.vector import make_vec_env
 

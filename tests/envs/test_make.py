@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from analysis.errors import UserError
+from common.errors import UserError
 from envs.make import FETCH_IDS, check_env_id, episode_length, is_goal_conditioned, make_env, register
 from tests.contract import tiny
 from wrappers.recording import RecordAppliedAction

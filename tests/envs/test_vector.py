@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.errors import UserError
+from common.errors import UserError
 from envs.make import register
 from envs.vector import make_vec_env
 from tests.contract import tiny

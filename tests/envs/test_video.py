@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.errors import UserError
+from common.errors import UserError
 from envs.make import make_env
 from envs.rendering import choose_backend
 from envs.rollout import ZeroPolicy

@@ -13,11 +13,11 @@ import sys
 import time
 from pathlib import Path
 
-from analysis import provenance
-from analysis.files import sha256
 from analysis.metrics import aggregate
 from analysis.reports import EpisodeRecord, EvalReport, TrainMeta, save
-from analysis.seeds import parse_seeds
+from common import provenance
+from common.files import sha256
+from common.seeds import parse_seeds
 
 
 def value(flag: str) -> str:

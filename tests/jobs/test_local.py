@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from analysis.errors import UserError
 from analysis.reports import DataReport, TrainMeta, load
+from common.errors import UserError
 from configs.sweep import Sweep
 from jobs import local
 from jobs.attempt import Attempt, Busy, describe, last_lines

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from analysis.errors import UserError
+from common.errors import UserError
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.errors import TrainingFailure, UserError
 from analysis.reports import DataReport, load
-from configs.cli import subcommands
+from common.cli import subcommands
+from common.errors import TrainingFailure, UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -153,10 +153,10 @@ def test_a_machine_without_a_gpu_passes_and_says_so(
     ch00: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    monkeypatch.setattr("analysis.provenance.gpu_name", lambda: None)
+    monkeypatch.setattr("common.provenance.gpu_name", lambda: None)
     assert ch00.gpu_check()["device"] == "cpu"
     assert capsys.readouterr().out.count("no GPU here") == 1
-    monkeypatch.setattr("analysis.provenance.gpu_name", lambda: "NVIDIA X")
+    monkeypatch.setattr("common.provenance.gpu_name", lambda: "NVIDIA X")
     ch00.gpu_check()
     assert "NVIDIA X is here, but PyTorch cannot use it" in capsys.readouterr().out
 

@@ -15,8 +15,8 @@ import pytest
 
 import envs.anatomy
 import envs.make
-from analysis.errors import UserError
 from analysis.reports import DataReport, EvalReport, load
+from common.errors import UserError
 from envs.make import FETCH_IDS, make_env
 from eval import EvalConfig, evaluate
 

@@ -9,8 +9,8 @@ from types import ModuleType
 
 import pytest
 
-from analysis.errors import TrainingFailure, UserError
 from analysis.reports import DataReport, load
+from common.errors import TrainingFailure, UserError
 
 
 @pytest.fixture
@@ -52,14 +52,14 @@ def test_a_failing_part_is_said(script: ModuleType) -> None:
 
 
 def test_a_recipe_that_was_not_measured(tmp_path: Path) -> None:
-    from analysis.race import recipe_runs
+    from analysis.learning_curves import recipe_runs
 
     with pytest.raises(UserError, match="no recipe was measured"):
         recipe_runs(tmp_path)
 
 
 def test_how_much_moved_is_read_from_the_logs(tmp_path: Path) -> None:
-    from analysis.race import moved_shares
+    from analysis.learning_curves import moved_shares
 
     lines = [{"steps": 100 * i} | ({"replay/moved_lately": share} if share is not None else {})
              for i, share in enumerate((None, 0.13, 0.05, 0.4, 0.6, 0.9))]  # fmt: skip

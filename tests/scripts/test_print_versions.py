@@ -30,7 +30,7 @@ def test_report_and_table_agree(
 def test_torch_is_not_imported_without_a_gpu() -> None:
     code = (
         "import sys; sys.path.insert(0, 'scripts')\n"
-        "from analysis import provenance; provenance.gpu_name = lambda: None\n"
+        "from common import provenance; provenance.gpu_name = lambda: None\n"
         "import print_versions; assert print_versions.main([]) == 0; assert 'torch' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
@@ -41,7 +41,7 @@ def test_cuda_is_named_where_there_is_a_gpu(
     load_script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = load_script("print_versions")
-    monkeypatch.setattr("analysis.provenance.gpu_name", lambda: "NVIDIA X")
+    monkeypatch.setattr("common.provenance.gpu_name", lambda: "NVIDIA X")
     monkeypatch.setattr(script, "cuda_facts", lambda: {"cuda": "13.0", "cudnn": "91000"})
     report = script.snapshot()
     assert report.versions["cuda"] == "13.0" and report.device == "cuda"
@@ -52,5 +52,5 @@ def test_a_package_that_is_missing_is_named(
     load_script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = load_script("print_versions")
-    monkeypatch.setattr("analysis.provenance.versions", lambda: {"python": "3.11.7", "mujoco": None})
+    monkeypatch.setattr("common.provenance.versions", lambda: {"python": "3.11.7", "mujoco": None})
     assert "not installed" in script.table(script.snapshot())

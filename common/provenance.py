@@ -17,10 +17,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from analysis.reports import Hardware
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 STACK = ("torch", "mujoco", "gymnasium", "gymnasium-robotics", "stable-baselines3", "numpy")
@@ -81,23 +78,25 @@ def gpu_name() -> str | None:
     return done.stdout.strip().splitlines()[0].strip() if done.stdout.strip() else None
 
 
-@functools.cache
-def hardware() -> Hardware:
-    """This machine, without its name."""
-    from analysis.reports import Hardware
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
+
+@functools.cache
+def hardware() -> dict[str, Any]:
+    """This machine, without its name: the fields of `analysis.reports.Hardware`."""
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     except (ValueError, OSError):
         memory = None
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Hardware(
-        cpu=_cpu(),
-        cores=cores,
-        memory_gib=None if memory is None else round(memory, 1),
-        gpu=gpu_name(),
-        platform=f"{platform.system()} {platform.machine()}",
-    )
+    return {
+        "cpu": _cpu(),
+        "cores": cores(),
+        "memory_gib": None if memory is None else round(memory, 1),
+        "gpu": gpu_name(),
+        "platform": f"{platform.system()} {platform.machine()}",
+    }
 
 
 def _without_machine(text: str) -> str:

@@ -1,6 +1,6 @@
 """Steps that stand on one another: run in order, each timed, and the first that fails ends them.
 
-    status, outcomes = run_chain({"gpu-check": gpu_check, "render": lambda: render("frame.png")})
+    status, outcomes = run_steps({"gpu-check": gpu_check, "render": lambda: render("frame.png")})
 
 What `all` of a chapter's script does, and what `one_line` of a single step is for: an error of any kind becomes one
 line that says where it happened.
@@ -16,8 +16,8 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Any, TypeVar
 
-from analysis.errors import TrainingFailure, UserError
-from configs.cli import guarded
+from common.cli import guarded
+from common.errors import TrainingFailure, UserError
 
 Result = TypeVar("Result")
 
@@ -47,12 +47,12 @@ def one_line(step: Callable[..., Result], advice: str = "") -> Callable[..., Res
     return wrapper
 
 
-def run_chain(steps: dict[str, Callable[[], Any]]) -> tuple[int, dict[str, dict[str, Any]]]:
+def run_steps(steps: dict[str, Callable[[], Any]]) -> tuple[int, dict[str, dict[str, Any]]]:
     """(exit status of the first step that failed or 0, outcome of every step that began).
 
     An outcome has `outcome` (ok, skipped or failed), `status`, `seconds`, and `facts`: the dictionary that the step
     returned, if it returned one. A step fails as a command does: by what it raises, or by returning another integer
-    than 0 (see `configs.cli.guarded`).
+    than 0 (see `common.cli.guarded`).
     """
     outcomes: dict[str, dict[str, Any]] = {}
     for number, (name, step) in enumerate(steps.items(), 1):

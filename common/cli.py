@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from analysis.errors import TrainingFailure, UserError, closest
+from common.errors import TrainingFailure, UserError, closest
 
 Result = TypeVar("Result")
 

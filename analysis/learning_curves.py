@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from analysis import provenance
-from analysis.errors import UserError
 from analysis.logs import read_log
 from analysis.plots import save_figure
 from analysis.reports import DataReport, Evaluation, TrainMeta, load, save
 from analysis.runs import progress
-from analysis.speed_plots import race_figure
+from analysis.speed_plots import curves_figure
+from common import provenance
+from common.errors import UserError
 
 RECIPES, SWEEPS = Path("results/recipes"), Path("results/sweeps")
 # The sweeps in which stock classes learn beside ours.
@@ -84,7 +84,7 @@ def race(json_out: str, figures: str, recipes: Path = RECIPES, sweeps: Path = SW
     for env_id, groups in tasks.items():
         if env_id in BESIDE:
             groups |= sweep_curves(sweeps / f"{BESIDE[env_id]}.json")
-        save_figure(race_figure(groups, env_id), f"{figures}_{env_id}.png")
+        save_figure(curves_figure(groups, env_id), f"{figures}_{env_id}.png")
     seconds = round(time.monotonic() - began, 3)
     config = {"recipes": sorted(runs), "beside": BESIDE}
     data = {"rows": rows, "moved": {name: moved_shares(recipes / name) for name in runs}}

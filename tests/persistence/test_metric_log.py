@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stable_baselines3.common.callbacks import CallbackList
 
-from analysis.errors import UserError
 from analysis.logs import evaluations, read_log
 from analysis.metrics import rate
 from analysis.reports import Evaluation
-from callbacks.metric_log import MetricLog, refuse_if_locked
+from common.errors import UserError
+from persistence.metric_log import MetricLog, refuse_if_locked
 
 
 def log(path: Path, keep: int = 0) -> MetricLog:
@@ -69,14 +68,6 @@ def test_what_came_after_the_last_checkpoint_is_cut(tmp_path: Path) -> None:
     file = log(path, keep)
     assert file.size() == 0
     file.close()
-
-
-def test_values_of_a_real_run(tmp_path: Path, learn: Any) -> None:
-    learn(CallbackList([]))
-    rows = read_log(tmp_path / "log.jsonl")
-    assert [row["steps"] for row in rows] == [20, 40, 60, 80]
-    assert rows[0]["rollout/ep_len_mean"] == 10
-    assert "train/loss" in rows[1]
 
 
 def hold(path: Path, ready: Any, done: Any) -> None:

@@ -22,7 +22,7 @@ from agents.exploration import Explorer
 from agents.input_map import InputMap
 from agents.mlp import FlatAdam, MlpStack
 from agents.replay import EpisodeReplay
-from analysis.errors import TrainingFailure, UserError
+from common.errors import TrainingFailure, UserError
 
 # Batches for this many updates are drawn at once.
 CHUNK = 16
@@ -52,7 +52,7 @@ class Learner(Protocol):
         ...
 
 
-class FastLoop(OffPolicyAlgorithm):
+class FastOffPolicy(OffPolicyAlgorithm):
     """Mixed in before a stock off-policy class, for goal-conditioned tasks with episodes of at most `length` steps.
 
     `fast`: the settings that stock classes do not have: `her_ratio`, `her_goal_selection_strategy` and
@@ -77,7 +77,7 @@ class FastLoop(OffPolicyAlgorithm):
             self.device_updates = DeviceUpdates(self.replay_buffer, self.input_map, self.learner, size)
         self.generator = np.random.default_rng(0)
         self.seen: list[np.ndarray] = []
-        noise = [fast[key] for key in ("random_length", "noise_colour", "burst_share")]
+        noise = [fast[key] for key in ("action_persistence", "noise_beta")]
         self.explorer = Explorer(self.n_envs, length, size, *noise)
         self.acting_goals = np.zeros((self.n_envs, self.replay_buffer.goal), np.float32)
         self.publish()
@@ -87,11 +87,11 @@ class FastLoop(OffPolicyAlgorithm):
         fast = self.fast
         arguments = (
             capacity, self.length, self.observation_space, actions, self.n_envs, _reward_of(env),
-            fast["her_goal_selection_strategy"], fast["her_ratio"], fast["moved_share"],
+            fast["her_goal_selection_strategy"], fast["her_ratio"], fast["moved_fraction"],
         )  # fmt: skip
         options = {
-            "reflection": _reflection_of(env) if fast["mirror"] else None, "match_goals": fast["match_goals"],
-            "gamma": self.gamma, "td_steps": fast["td_steps"],
+            "reflection": _reflection_of(env) if fast["mirror"] else None,
+            "match_desired_goals": fast["match_desired_goals"], "gamma": self.gamma, "n_steps": fast["n_steps"],
         }  # fmt: skip
         reward = _tensor_reward_of(env) if replay_on_device(self.device) else None
         if reward is None:
@@ -118,7 +118,7 @@ class FastLoop(OffPolicyAlgorithm):
         super().set_random_seed(seed)
         self.generator = np.random.default_rng(seed)
 
-    def learn(self, *arguments: Any, **options: Any) -> FastLoop:
+    def learn(self, *arguments: Any, **options: Any) -> FastOffPolicy:
         """Stock `learn`; afterwards `policy` holds what was learned."""
         # Every segment begins with a reset.
         if self._last_obs is None:
@@ -139,7 +139,7 @@ class FastLoop(OffPolicyAlgorithm):
         """Random actions in the warm-up; then the policy's, of which a share is replaced by random ones."""
         # Bursts carry the hand away from an object that it has just learned to find, so they come as it learns that.
         moved = self.replay_buffer.moved_lately()
-        noise, scaled, random_now = self.explorer.draw(self.generator, self._random_share(), moved)
+        noise, scaled, random_now = self.explorer.draw(self.generator, self.fast["random_action_prob"], moved)
         x, goal = self.replay_buffer.flat(self._last_obs), slice(self.replay_buffer.goal, 2 * self.replay_buffer.goal)
         self._choose_goals(x[:, goal])
         if self.num_timesteps >= learning_starts:
@@ -153,15 +153,8 @@ class FastLoop(OffPolicyAlgorithm):
         fresh = np.flatnonzero(self.explorer.steps == 1)
         if len(fresh):
             self.acting_goals[fresh] = asked[fresh]
-            swapped = fresh[self.generator.random(len(fresh)) < self.fast["reachable_goals"]]
-            self.acting_goals[swapped] = self.replay_buffer.reachable_goals(asked[swapped], self.generator)
-
-    def _random_share(self) -> float:
-        """Share of random actions now: falls from all to `random_actions` between the warm-up and `random_until`."""
-        last, first, until = self.fast["random_actions"], self.learning_starts, self.fast["random_until"]
-        if self.num_timesteps >= until:
-            return last
-        return 1.0 - (1.0 - last) * max(0, self.num_timesteps - first) / (until - first) if until > first else last
+            swapped = fresh[self.generator.random(len(fresh)) < self.fast["achieved_goal_prob"]]
+            self.acting_goals[swapped] = self.replay_buffer.achieved_goals_near(asked[swapped], self.generator)
 
     def _store_transition(
         self, replay_buffer: Any, buffer_action: np.ndarray, new_obs: Any, reward: np.ndarray, dones: np.ndarray,

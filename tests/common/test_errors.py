@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.errors import TrainingFailure, UserError, closest
+from common.errors import TrainingFailure, UserError, closest
 
 ENVS = ["FetchReach-v4", "FetchPush-v4", "FetchSlide-v4", "FetchPickAndPlace-v4"]
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.errors import UserError
-from analysis.seeds import LARGEST, format_seeds, parse_seeds
+from common.errors import UserError
+from common.seeds import LARGEST, format_seeds, parse_seeds
 
 
 @pytest.mark.parametrize(

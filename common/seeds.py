@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from analysis.errors import UserError
+from common.errors import UserError
 
 FORMS = "accepted forms: a range 0-99, a list 0,1,2, both 0-4,10, or one number N (the first of --n-episodes seeds)"
 LARGEST = 2**31 - 1

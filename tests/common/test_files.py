@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import files
-from analysis.errors import UserError
-from analysis.files import check_writable, parse_json, sha256, write_atomically, write_json
+from common import files
+from common.errors import UserError
+from common.files import check_writable, parse_json, sha256, write_atomically, write_json
 
 
 def test_writes_bytes_and_text_and_makes_the_folder(tmp_path: Path) -> None:
@@ -78,8 +78,8 @@ def test_the_old_file_is_complete_until_the_rename(tmp_path: Path, monkeypatch: 
 
 FULL_DISK = """
 import resource, sys
-from analysis.errors import UserError
-from analysis.files import write_atomically
+from common.errors import UserError
+from common.files import write_atomically
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
     write_atomically(sys.argv[1], b"x" * 100_000)

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import provenance
 from analysis.reports import DataReport
+from common import provenance
 
 ROOT = provenance.ROOT
 # A slash that begins a path: at the start of a word or after what may stand before a value.

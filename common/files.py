@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import Any, NoReturn
 
-from analysis.errors import UserError
+from common.errors import UserError
 
 
 def write_atomically(path: str | Path, data: bytes | str) -> None:

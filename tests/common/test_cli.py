@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import pytest
 
-from analysis.errors import TrainingFailure, UserError
-from configs.cli import guarded, parse, subcommands
+from common.cli import guarded, parse, subcommands
+from common.errors import TrainingFailure, UserError
 
 
 @dataclass(frozen=True)

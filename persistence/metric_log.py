@@ -16,8 +16,8 @@ from typing import Any
 
 from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat
 
-from analysis.errors import UserError
 from analysis.reports import Evaluation
+from common.errors import UserError
 
 
 def refuse_if_locked(path: Path) -> None:

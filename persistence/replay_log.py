@@ -15,8 +15,8 @@ import numpy as np
 from stable_baselines3.common.buffers import ReplayBuffer
 
 from agents.replay import EpisodeReplay
-from analysis.errors import UserError
-from analysis.files import sha256, write_atomically
+from common.errors import UserError
+from common.files import sha256, write_atomically
 
 Buffer = ReplayBuffer | EpisodeReplay
 

@@ -1,6 +1,6 @@
 """A mistake that the user can mend: shown as one line, exit status 2, never a traceback.
 
-Everything below the command line raises `UserError`; `configs/cli.py` is the one place that prints it.
+Everything below the command line raises `UserError`; `common/cli.py` is the one place that prints it.
 """
 
 from __future__ import annotations

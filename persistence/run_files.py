@@ -12,10 +12,10 @@ from typing import Any
 from pydantic import ConfigDict, NonNegativeFloat, NonNegativeInt, TypeAdapter, ValidationError
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from agents import replay_log
 from agents.checkpoint import meta_path, pack, read_state, restore
-from analysis.errors import UserError
-from analysis.files import write_atomically
+from common.errors import UserError
+from common.files import write_atomically
+from persistence import replay_log
 
 
 @dataclass
