@@ -23,8 +23,9 @@ from stable_baselines3.common.logger import configure
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor, nn
 
-from analysis import compare, metrics, provenance, reports
-from configs.cli import guarded, parse
+from analysis import compare, metrics, reports
+from common import provenance
+from common.cli import guarded, parse
 from envs.vector import make_vec_env
 
 ENV, X, A = "FetchReachDense-v4", 16, 4
