@@ -2,10 +2,10 @@
 
 Upstream asks MuJoCo for sites, joints and bodies by name some twenty times a step. Here each name is turned into an
 index once, when the model is loaded, and `step` reads the arrays directly; environments of one task share a model
-(`SharedModel`); and what physics computes but nobody reads is left out. Rendering and goal sampling stay upstream's own
-code. The order of every floating-point operation is kept, so that observations, rewards and infos are equal to the last
-bit (tests/envs/test_fetch.py). Two things keep it so: NumPy's `arctan2` differs from C's in last bits where it has
-AVX-512, and BLAS sums a product of matrix and vector in its own order.
+(`SharedModel`); and what physics computes but nobody reads is left out. Rendering stays upstream's own code. The order
+of every floating-point operation is kept, so that observations, rewards and infos are equal to the last bit
+(tests/envs/test_fetch.py). Two things keep it so: NumPy's `arctan2` differs from C's in last bits where it has AVX-512,
+and BLAS sums a product of matrix and vector in its own order.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from gymnasium_robotics.envs.fetch.push import MujocoFetchPushEnv
 from gymnasium_robotics.envs.fetch.reach import MujocoFetchReachEnv
 from gymnasium_robotics.envs.fetch.slide import MujocoFetchSlideEnv
 
+from envs.distributions import Distributed
 from envs.reflection import Reflection, fetch_reflection
 from envs.shared_model import SharedModel
 from envs.stability import unstable
@@ -71,7 +72,7 @@ class GoalReward:
         return -far if self.threshold is None else -(far > self.threshold).to(far.dtype)
 
 
-class IndexedFetch(SharedModel, MujocoFetchEnv):
+class IndexedFetch(Distributed, SharedModel, MujocoFetchEnv):
     """Mixed in before an upstream Fetch task; same constructor, same spaces, same numbers."""
 
     def _initialize_simulation(self) -> None:
