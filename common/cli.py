@@ -25,7 +25,12 @@ def _flags(target: Callable[..., Any]) -> list[str]:
     if dataclasses.is_dataclass(target):
         names = [field.name for field in dataclasses.fields(target)]
     else:
-        names = list(inspect.signature(target).parameters)
+        names = []
+        for name, parameter in inspect.signature(target).parameters.items():
+            # A parameter that is a dataclass, such as a chapter's `mode`, gives one flag for each of its fields.
+            value = parameter.default
+            fields = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
+            names += [field.name for field in fields] or [name]
     return ["--" + name.replace("_", "-") for name in names]
 
 

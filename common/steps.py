@@ -47,8 +47,15 @@ def one_line(step: Callable[..., Result], advice: str = "") -> Callable[..., Res
     return wrapper
 
 
-def run_steps(steps: dict[str, Callable[[], Any]]) -> tuple[int, dict[str, dict[str, Any]]]:
+def run_steps(
+    steps: dict[str, Callable[[], Any]],
+    before: dict[str, dict[str, Any]] | None = None,
+    after: Callable[[dict[str, dict[str, Any]]], None] = lambda outcomes: None,
+) -> tuple[int, dict[str, dict[str, Any]]]:
     """(exit status of the first step that failed or 0, outcome of every step that began).
+
+    Steps with an outcome in `before` are not run again; their outcome is kept. `after` gets all outcomes after each
+    step.
 
     An outcome has `outcome` (ok, skipped or failed), `status`, `seconds`, and `facts`: the dictionary that the step
     returned, if it returned one. A step fails as a command does: by what it raises, or by returning another integer
@@ -56,6 +63,9 @@ def run_steps(steps: dict[str, Callable[[], Any]]) -> tuple[int, dict[str, dict[
     """
     outcomes: dict[str, dict[str, Any]] = {}
     for number, (name, step) in enumerate(steps.items(), 1):
+        if name in (before or {}):
+            outcomes[name] = before[name]
+            continue
         print(f"[{number}/{len(steps)}] {name}", flush=True)
         row: dict[str, Any] = {"outcome": "ok", "status": 0, "seconds": 0.0, "facts": {}}
         began = time.monotonic()
@@ -76,6 +86,8 @@ def run_steps(steps: dict[str, Callable[[], Any]]) -> tuple[int, dict[str, dict[
         outcomes[name] = row
         if row["status"]:
             row["outcome"] = "failed"
+        after(outcomes)
+        if row["status"]:
             print(f"{name} failed; the steps after it were not tried", file=sys.stderr)
             return row["status"], outcomes
     return 0, outcomes

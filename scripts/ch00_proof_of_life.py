@@ -12,18 +12,16 @@ from __future__ import annotations
 
 import functools
 import io
-import sys
-import tempfile
-import time
-from pathlib import Path
 from typing import Any
 
-from common.cli import subcommands
+from chapter import DEFAULT, Chapter, Mode
+
 from common.errors import TrainingFailure
-from common.steps import Skipped, one_line, run_steps
+from common.steps import Skipped, one_line
 
 ENV = "FetchReachDense-v4"
-NEXT = "bash docker/dev.sh python train.py --algo sac --her --env FetchReach-v4 --seed 0 --out checkpoints/first"
+NEXT = "bash docker/dev.sh python scripts/ch01_env_anatomy.py all"
+chapter = Chapter("ch00", "does this machine work?")
 
 
 @functools.cache
@@ -34,18 +32,7 @@ def backend() -> tuple[str | None, dict[str, str]]:
     return choose_backend()
 
 
-@functools.cache
-def smoke_folder() -> Path:
-    """Where the files of `--smoke` go."""
-    return Path(tempfile.mkdtemp(prefix="ch00-"))
-
-
-def place(out: str, smoke: bool) -> Path:
-    """The file to write: what the user said, or its name in a temporary folder."""
-    return smoke_folder() / Path(out).name if smoke else Path(out)
-
-
-def gpu_check(smoke: bool = False) -> dict[str, Any]:
+def gpu_check(mode: Mode = DEFAULT) -> dict[str, Any]:
     """Does PyTorch compute, and on a GPU? Without one everything runs on the CPU."""
     import torch
 
@@ -60,7 +47,7 @@ def gpu_check(smoke: bool = False) -> dict[str, Any]:
     return {"torch": torch.__version__, "device": device, "gpu": gpu}
 
 
-def list_envs(smoke: bool = False) -> dict[str, Any]:
+def list_envs(mode: Mode = DEFAULT) -> dict[str, Any]:
     """Are the Fetch tasks registered, and does the simulator step one of them?"""
     backend()
     import gymnasium
@@ -77,7 +64,7 @@ def list_envs(smoke: bool = False) -> dict[str, Any]:
     return {"env_ids": len(FETCH_IDS)}
 
 
-def render(out: str = "smoke_frame.png", smoke: bool = False) -> dict[str, Any]:
+def render(out: str = "smoke_frame.png", mode: Mode = DEFAULT) -> dict[str, Any]:
     """Write a picture (PNG) of the robot to `out`, made without a display."""
     name, reasons = backend()
     if name is None:
@@ -88,7 +75,7 @@ def render(out: str = "smoke_frame.png", smoke: bool = False) -> dict[str, Any]:
     from common.files import write_atomically
     from envs.make import make_env
 
-    env, png, path = make_env(ENV, render_mode="rgb_array"), io.BytesIO(), place(out, smoke)
+    env, png, path = make_env(ENV, render_mode="rgb_array"), io.BytesIO(), chapter.file("frame.png", mode, out)
     env.reset(seed=0)
     frame = env.render()
     env.close()
@@ -101,7 +88,7 @@ def render(out: str = "smoke_frame.png", smoke: bool = False) -> dict[str, Any]:
 
 
 def ppo_smoke(n_envs: int = 8, total_steps: int = 50_000, out: str = "ppo_smoke", overwrite: bool = False,
-              smoke: bool = False) -> dict[str, Any]:  # fmt: skip
+              mode: Mode = DEFAULT) -> dict[str, Any]:  # fmt: skip
     """Train PPO, write `out`.zip, and let stock Stable-Baselines3 load it. An earlier `ppo_smoke` is replaced."""
     backend()
     from stable_baselines3 import PPO
@@ -110,9 +97,9 @@ def ppo_smoke(n_envs: int = 8, total_steps: int = 50_000, out: str = "ppo_smoke"
     from envs.make import make_env
     from train import TrainConfig, run
 
-    path = str(place(out, smoke))
-    knobs: dict[str, Any] = {"track": "none"} if smoke else {"n_envs": n_envs, "total_steps": total_steps}
-    knobs |= {"smoke": smoke, "overwrite": overwrite or out == "ppo_smoke"}
+    path = str(chapter.file("ppo_smoke", mode, out))
+    knobs: dict[str, Any] = {"track": "none"} if mode.smoke else {"n_envs": n_envs, "total_steps": total_steps}
+    knobs |= {"smoke": mode.smoke, "overwrite": overwrite or out == "ppo_smoke"}
     meta = run(TrainConfig("ppo", ENV, backend="sb3", out=path, **knobs))
     if meta.status != "finished":
         raise KeyboardInterrupt
@@ -125,26 +112,24 @@ def ppo_smoke(n_envs: int = 8, total_steps: int = 50_000, out: str = "ppo_smoke"
     return meta.model_dump(include={"steps", "updates", "n_envs", "device", "wall_clock_s", "steps_per_second"})
 
 
-def everything(json_out: str | None = None, smoke: bool = False) -> int:
-    """The four checks in order; the first that fails ends them, with its exit status. `json_out` takes a report."""
-    from analysis.reports import DataReport, save
-    from common.provenance import metadata
+def everything(json_out: str | None = None, mode: Mode = DEFAULT) -> int:
+    """Run the four checks in order; the first that fails ends them.
 
-    began = time.monotonic()
-    status, outcomes = run_steps({name: functools.partial(step, smoke=smoke) for name, step in STEPS.items()})
-    seconds, word = round(time.monotonic() - began, 2), {0: "finished", 130: "interrupted"}.get(status, "failed")
-    if json_out:
-        common = metadata({"smoke": smoke}, status=word, env_id=ENV, seeds=[0], wall_clock_s=seconds)
-        save(place(json_out, smoke), DataReport(**common, name="proof_of_life", data={"steps": outcomes}))
-        print(f"report -> {place(json_out, smoke)}")
-    if not status:
-        without = " (without pictures)" if outcomes["render"]["outcome"] == "skipped" else ""
-        print(f"This machine works{without}, checked in {seconds:.0f} s. Next:\n  {NEXT}")
-    return status
+    Args:
+        json_out: Report to write instead of runs/ch00/all.json.
+        mode: Sizes and places.
+    """
+    return chapter.run_all(
+        {name: functools.partial(step, mode=mode) for name, step in STEPS.items()}, mode, NEXT, given=json_out
+    )
 
 
-STEPS = {name: one_line(step, "`python scripts/doctor.py` looks for the cause.") for name, step in {
-    "gpu-check": gpu_check, "list-envs": list_envs, "render": render, "ppo-smoke": ppo_smoke}.items()}  # fmt: skip
+CHECKS = {"gpu-check": gpu_check, "list-envs": list_envs, "render": render, "ppo-smoke": ppo_smoke}
+STEPS = {
+    name: chapter.command(name)(one_line(check, "`python scripts/doctor.py` looks for the cause."))
+    for name, check in CHECKS.items()
+}
+chapter.command("all")(everything)
 
 if __name__ == "__main__":
-    sys.exit(subcommands({**STEPS, "all": everything}, "ch00_proof_of_life.py", "Does this machine work?"))
+    chapter.main()

@@ -1,12 +1,11 @@
 """The figures of chapter 01: an annotated frame of Push, the answer to an action, and where Push episodes begin.
 
-python scripts/ch01_figures.py    # reads results/ch01_anatomy.json, writes tutorials/figures/ch01_*.png
+python scripts/ch01_figures.py    # reads results/ch01_lab.json, writes runs/ch01/ch01_*.png
 """
 
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,19 +122,19 @@ def starts(data: dict[str, Any]) -> Figure:
     return figure
 
 
-def draw(anatomy: str = "results/ch01_anatomy.json", out_dir: str = "tutorials/figures", smoke: bool = False) -> None:
+def draw(anatomy: str = "results/ch01_lab.json", out_dir: str = "runs/ch01", smoke: bool = False) -> None:
     """Draw the figures of chapter 01; where nothing renders, the frame is left out and named.
 
     Args:
         anatomy: Report of scripts/labs/env_anatomy.py --verify.
         out_dir: Folder for the figures.
-        smoke: A small frame, everything under a temporary folder.
+        smoke: A small frame.
     """
     from analysis.plots import save_figure
     from envs.rendering import choose_backend
 
     data = load(anatomy, DataReport).data
-    folder = Path(tempfile.mkdtemp(prefix="ch01-") if smoke else out_dir)
+    folder = Path(out_dir)
     figures = {"ch01_action_response": response(data), "ch01_start_distances": starts(data)}
     if choose_backend()[0]:
         figures["ch01_push_frame"] = push_frame(*((320, 240) if smoke else (800, 560)))

@@ -1,6 +1,6 @@
 """Chapter 08: how fast can it learn? Where the time goes, the two floors, each improvement, and runs on many machines.
 
-python scripts/ch08_fast_loop.py all         # the lab and all below but the sweep; results/ch08_*.json
+python scripts/ch08_fast_loop.py all         # the lab and all below but the sweep; runs/ch08/
 python scripts/ch08_fast_loop.py profile     # stock Stable-Baselines3 and ours on Push, second by second
 python scripts/ch08_fast_loop.py simulate    # environment steps/s against stock and against pure physics
 python scripts/ch08_fast_loop.py learn       # updates/s against stock
@@ -11,46 +11,25 @@ python scripts/ch08_fast_loop.py report      # learning curves of the recipes in
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import tempfile
-import time
 from functools import partial
-from pathlib import Path
 
-from analysis.reports import DataReport, save
-from common.cli import subcommands
-from common.errors import TrainingFailure
-from common.provenance import metadata
-from common.steps import run_steps
+from chapter import DEFAULT, Chapter, Mode
 
-HERE = Path(__file__).parent
-FIGURES = "tutorials/figures"
+NEXT = "bash docker/dev.sh python train.py --algo sac --her --env FetchPush-v4 --seed 0 --out checkpoints/ch08"
+chapter = Chapter("ch08", "how fast can it learn?")
 
 
-def place(path: str, smoke: bool) -> str:
-    """Where a file goes: in smoke mode under a temporary folder, so that no real one is replaced."""
-    return str(Path(tempfile.mkdtemp(prefix="ch08-")) / Path(path).name) if smoke else path
-
-
-def call(script: str, *arguments: str) -> int:
-    """Another script of this project, in a process of its own. Raises `TrainingFailure` where it fails."""
-    status = subprocess.run([sys.executable, str(HERE / script), *arguments], check=False).returncode
-    if status:
-        raise TrainingFailure(f"{script} {' '.join(arguments)} ended with status {status}.")
-    return 0
-
-
-def profile(env: str = "FetchPush-v4", steps: int = 3200, json_out: str = "results/ch08_profile.json",
-            out: str = f"{FIGURES}/ch08_profile.png", smoke: bool = False) -> int:  # fmt: skip
+@chapter.command
+def profile(env: str = "FetchPush-v4", steps: int = 3200, json_out: str | None = None, out: str | None = None,
+            mode: Mode = DEFAULT) -> int:  # fmt: skip
     """Seconds in each part of the loop, with the recipe's settings and one update for two transitions.
 
     Args:
         env: Environment id.
         steps: Environment steps after a warm-up of as many.
-        json_out: Report to write.
-        out: Figure to write.
-        smoke: A few steps, files under a temporary folder.
+        json_out: Report to write instead of the chapter's own.
+        out: Figure to write instead of the chapter's own.
+        mode: Sizes and places.
     """
     import torch
 
@@ -63,7 +42,7 @@ def profile(env: str = "FetchPush-v4", steps: int = 3200, json_out: str = "resul
     from configs.train_config import TrainConfig
     from envs.vector import make_stock_vec_env, make_vec_env
 
-    began, steps, n_envs = time.monotonic(), 200 if smoke else steps, 2 if smoke else None
+    steps, n_envs = (200, 2) if mode.smoke else (steps, None)
     runs: dict[str, dict[str, float]] = {}
     for name, backend, vector in (
         ("stock, DummyVecEnv", "sb3", partial(make_stock_vec_env, kind="dummy")),
@@ -72,7 +51,7 @@ def profile(env: str = "FetchPush-v4", steps: int = 3200, json_out: str = "resul
     ):
         settings = resolve(TrainConfig(
             algo="sac", env=env, her=True, backend=backend, learning_starts=steps, n_envs=n_envs,
-            gradient_steps=1 if smoke else 8,
+            gradient_steps=1 if mode.smoke else 8,
         )).settings  # fmt: skip
         torch.set_num_threads(settings["threads"])
         model = build(settings, vector(env, settings["n_envs"]), "cpu")
@@ -83,68 +62,67 @@ def profile(env: str = "FetchPush-v4", steps: int = 3200, json_out: str = "resul
         runs[name] = {part: round(seconds, 3) for part, seconds in watch.parts().items()}
         model.env.close()
         print(f"{name:22s} " + "  ".join(f"{part} {seconds:.2f} s" for part, seconds in runs[name].items()))
-    path = place(json_out, smoke)
     data = {"steps": steps, "updates": steps // settings["n_envs"] * settings["gradient_steps"], "seconds": runs}
-    seconds = round(time.monotonic() - began, 3)
-    common = metadata({"env": env, "steps": steps}, env_id=env, n_envs=settings["n_envs"], wall_clock_s=seconds)
-    save(path, DataReport(**common, name="profile", data=data))
-    figure = place(out, smoke)
+    known = {"env_id": env, "n_envs": settings["n_envs"]}
+    chapter.write("profile", data, mode, config={"env": env, "steps": steps}, given=json_out, **known)
+    figure = chapter.file("profile.png", mode, out)
     save_figure(parts_figure(runs, f"{env}: {steps} steps and {data['updates']} updates"), figure)
-    print(f"report -> {path}\nfigure -> {figure}")
+    print(f"figure -> {figure}")
     return 0
 
 
-def benchmark(part: str, smoke: bool = False) -> int:
+def benchmark(part: str, mode: Mode) -> int:
     """One part of scripts/benchmark.py."""
-    path = place(f"results/ch08_{part}.json", smoke)
-    return call("benchmark.py", "--part", part, "--json-out", path, *(["--smoke"] if smoke else []))
+    path = str(chapter.file(f"{part}.json", mode))
+    return chapter.call(
+        "scripts/benchmark.py", "--part", part, "--json-out", path, *(["--smoke"] if mode.smoke else [])
+    )
 
 
-def simulate(smoke: bool = False) -> int:
+@chapter.command
+def simulate(mode: Mode = DEFAULT) -> int:
     """Environment steps/s: upstream, DummyVecEnv, SubprocVecEnv, ours, and physics alone."""
-    return benchmark("simulate", smoke)
+    return benchmark("simulate", mode)
 
 
-def learn(smoke: bool = False) -> int:
+@chapter.command
+def learn(mode: Mode = DEFAULT) -> int:
     """Updates/s: stock SAC with HerReplayBuffer, and ours."""
-    return benchmark("learn", smoke)
+    return benchmark("learn", mode)
 
 
-def scale(smoke: bool = False) -> int:
+@chapter.command
+def scale(mode: Mode = DEFAULT) -> int:
     """Steps/s over environments and threads, updates/s over batch sizes and threads."""
-    return benchmark("scale", smoke)
+    return benchmark("scale", mode)
 
 
-def sweep(config: str = "configs/sweeps/reach_seeds.json", slots: int = 1, smoke: bool = False) -> int:
+@chapter.command
+def sweep(config: str = "configs/sweeps/reach_seeds.json", slots: int = 1, mode: Mode = DEFAULT) -> int:
     """Seeds and variants of Reach, one run after another on this machine; interrupted, the same command continues."""
-    return call("sweep.py", config, "--slots", str(slots), *(["--smoke"] if smoke else []))
+    words = ["--smoke"] if mode.smoke else []
+    if not mode.publish:
+        words += ["--json-out", str(chapter.file("sweep.json", mode))]
+    return chapter.call("scripts/sweep.py", config, "--slots", str(slots), *words)
 
 
-def report(json_out: str = "results/ch08_race.json", smoke: bool = False) -> int:
-    """Steps and minutes to 95% of every recipe's seeds; a figure a task, with stock where its sweep was run."""
+@chapter.command
+def report(json_out: str | None = None, mode: Mode = DEFAULT) -> int:
+    """Steps and minutes to 95% of every recipe's seeds; a figure for each task, with stock where it was measured."""
     from analysis.learning_curves import race
 
-    return race(place(json_out, smoke), place(f"{FIGURES}/ch08_race", smoke))
+    figures = str(chapter.file("learning_curves.png", mode)).removesuffix(".png")
+    return race(str(chapter.file("learning_curves.json", mode, json_out)), figures)
 
 
-def lab(smoke: bool = False) -> int:
-    """The lab's `--verify`, in a process of its own."""
-    return call("labs/fast_loop.py", "--verify", "--json-out", place("results/ch08_lab.json", smoke))
-
-
-def run_all(smoke: bool = False) -> int:
+@chapter.command("all")
+def run_all(mode: Mode = DEFAULT) -> int:
     """The lab and all of the above but the sweep, which takes minutes."""
-    began = time.monotonic()
-    chosen = (profile, simulate, learn, scale, report, *([] if smoke else [lab]))  # the lab knows no smaller size
-    steps = {step.__name__: partial(step, smoke=smoke) for step in chosen}
-    status, outcomes = run_steps(steps)
-    seconds = {name: outcome["seconds"] for name, outcome in outcomes.items()}
-    seconds_in_all, ended = round(time.monotonic() - began, 3), "failed" if status else "finished"
-    common = metadata({"smoke": smoke}, status=ended, wall_clock_s=seconds_in_all)
-    save(place("results/ch08_all.json", smoke), DataReport(**common, name="ch08_all", data={"seconds": seconds}))
-    return status
+    steps = {step.__name__: partial(step, mode=mode) for step in (profile, simulate, learn, scale, report)}
+    if not mode.smoke:  # the lab knows no smaller size
+        steps["lab"] = partial(chapter.lab, "fast_loop.py", mode)
+    return chapter.run_all(steps, mode, NEXT)
 
 
 if __name__ == "__main__":
-    COMMANDS = {step.__name__: step for step in (profile, simulate, learn, scale, sweep, report)} | {"all": run_all}
-    sys.exit(subcommands(COMMANDS, "ch08_fast_loop.py", "Chapter 08: how fast can it learn?"))
+    chapter.main()

@@ -1,7 +1,7 @@
 """A Fetch task taken apart: every number that the agent sees and sends, checked in the simulator.
 
     python scripts/labs/env_anatomy.py --demo                                           # tables to read
-    python scripts/labs/env_anatomy.py --verify --json-out results/ch01_anatomy.json    # every claim, measured
+    python scripts/labs/env_anatomy.py --verify --json-out runs/ch01/lab.json    # every claim, measured
 
 Exit status 1 if a claim is wrong. For reading beside tutorials/ch01_fetch_env_anatomy.md; nothing imports it. Positions
 are in MuJoCo's world frame, in m: x away from the robot, y to its left, z up. A step is one call of `env.step`.

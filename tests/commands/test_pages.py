@@ -76,12 +76,15 @@ def checkout(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_every_command_of_a_page_runs(page: Path, checkout: Path) -> None:
     environment = os.environ | {"PYTHONWARNINGS": "default"}
+    shipped = {path: path.read_bytes() for path in (checkout / "results").rglob("*") if path.is_file()}
     for command in commands(page):
         words = smoke_form(command)
         if words is None:
             continue
         done = subprocess.run(words, cwd=checkout, env=environment, capture_output=True, text=True, timeout=240)
         assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    changed = [str(path) for path, content in shipped.items() if path.read_bytes() != content]
+    assert not changed, f"a reader who follows {page} changes files that git tracks: {changed}"
 
 
 def test_the_pages_hold_commands() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from chapter import _Mode
 from PIL import Image
 
 from analysis.reports import DataReport, load
@@ -20,6 +21,7 @@ from common.cli import subcommands
 from common.errors import TrainingFailure, UserError
 
 ROOT = Path(__file__).resolve().parents[2]
+SMOKE = _Mode(smoke=True)
 
 
 @pytest.fixture
@@ -48,19 +50,14 @@ def test_all_runs_whole_and_leaves_nothing_in_the_folder(tmp_path: Path) -> None
     if (smoke / "smoke_frame.png").exists():
         assert np.asarray(Image.open(smoke / "smoke_frame.png")).std() > 5
     assert (smoke / "ppo_smoke.zip").exists()
-    assert done.stdout.rstrip().splitlines()[-1].strip().startswith("bash docker/dev.sh python train.py")
-
-
-def test_the_next_command_is_the_first_of_the_readme(ch00: ModuleType) -> None:
-    blocks = (ROOT / "README.md").read_text().split("```bash\n")
-    assert blocks[1].split("\n```")[0].strip() == ch00.NEXT
+    assert done.stdout.rstrip().splitlines()[-1].strip() == "bash docker/dev.sh python scripts/ch01_env_anatomy.py all"
 
 
 def test_a_step_that_fails_stops_the_chain_with_its_status(ch00: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[str] = []
 
     def step(name: str, status: int = 0) -> Callable[..., int]:
-        def run(smoke: bool) -> int:
+        def run(mode: object) -> int:
             ran.append(name)
             return status
 
@@ -118,10 +115,10 @@ def test_no_renderer_fails_alone_and_is_skipped_in_the_chain(
         monkeypatch.setenv(name, "")
     assert subcommands(ch00.STEPS, "ch00", argv=["render"]) == 1
     assert "osmesa: no osmesa library" in capsys.readouterr().err
-    monkeypatch.setattr(ch00, "STEPS", {"render": ch00.STEPS["render"], "ppo-smoke": lambda smoke: {"steps": 1}})
+    monkeypatch.setattr(ch00, "STEPS", {"render": ch00.STEPS["render"], "ppo-smoke": lambda mode: {"steps": 1}})
     assert ch00.everything(json_out="r.json") == 0
     streams = capsys.readouterr()
-    assert streams.err.count("skipped: no EGL") == 1 and "without pictures" in streams.out
+    assert streams.err.count("skipped: no EGL") == 1 and "next:" in streams.out
     assert os.environ["MUJOCO_GL"] == "disabled"
     assert load("r.json", DataReport).data["steps"]["ppo-smoke"]["outcome"] == "ok"
 
@@ -163,11 +160,11 @@ def test_a_machine_without_a_gpu_passes_and_says_so(
 
 def test_training_again_replaces_its_own_check_and_nothing_else(ch00: ModuleType) -> None:
     for _ in range(2):
-        assert ch00.ppo_smoke(smoke=True)["steps"] > 0
+        assert ch00.ppo_smoke(mode=SMOKE)["steps"] > 0
     for suffix in (".zip", ".meta.json"):
-        shutil.copy(ch00.smoke_folder() / f"ppo_smoke{suffix}", ch00.smoke_folder() / f"mine{suffix}")
+        shutil.copy(ch00.chapter.smoke_folder / f"ppo_smoke{suffix}", ch00.chapter.smoke_folder / f"mine{suffix}")
     with pytest.raises(UserError, match="--overwrite"):
-        ch00.ppo_smoke(out="mine", smoke=True)
+        ch00.ppo_smoke(out="mine", mode=SMOKE)
 
 
 def test_a_checkpoint_that_holds_another_policy_is_found(ch00: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +176,7 @@ def test_a_checkpoint_that_holds_another_policy_is_found(ch00: ModuleType, monke
     original = train.run
     monkeypatch.setattr(train, "run", swapped)
     with pytest.raises(TrainingFailure, match="does not hold the policy"):
-        ch00.ppo_smoke(smoke=True)
+        ch00.ppo_smoke(mode=SMOKE)
 
 
 def test_an_interrupted_training_is_no_success(ch00: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

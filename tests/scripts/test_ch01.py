@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import gymnasium as gym
 import pytest
+from chapter import _Mode
 
 import envs.anatomy
 import envs.make
@@ -21,31 +21,14 @@ from envs.make import FETCH_IDS, make_env
 from eval import EvalConfig, evaluate
 
 ROOT = Path(__file__).resolve().parents[2]
+SMOKE = _Mode(smoke=True)
 
 
 @pytest.fixture
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("ch01", ROOT / "scripts/ch01_env_anatomy.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Stands in for the system's temporary folder; the working folder is an empty one, which must stay empty."""
-    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
-    here.mkdir()
-    monkeypatch.chdir(here)
-
-    def folder(prefix: str) -> str:
-        new = elsewhere / f"{prefix}{len(list(elsewhere.glob('*')))}"
-        new.mkdir(parents=True)
-        return str(new)
-
-    monkeypatch.setattr("tempfile.mkdtemp", folder)
-    yield elsewhere
-    assert not list(here.rglob("*"))
+def script(load_script: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return load_script("ch01_env_anatomy")
 
 
 class Wrong(gym.Wrapper):
@@ -110,27 +93,17 @@ def test_doing_nothing_scores_a_solved_start(script: ModuleType, capsys: pytest.
     assert "1 of 1 = 100.0%" in printed and "0 of 0 (no episodes)" in printed
 
 
-def test_all_runs_every_step_and_smoke_leaves_the_folder_alone(
-    script: ModuleType, temporary: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_all_writes_the_reports_that_the_page_shows(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(script.subprocess, "run", lambda words: subprocess.CompletedProcess(words, 0))
-    assert script.run_all(smoke=True) == 0
-    names = {path.name for path in temporary.rglob("*.json")}
-    assert names == {f"ch01_{n}.json" for n in ("env_describe", "reward_check", "random_metrics", "random_push",
-                                                "zero_push", "all")}  # fmt: skip
-    (summary,) = temporary.rglob("ch01_all.json")
-    assert len(load(summary, DataReport).data["seconds"]) == 7
-    assert "next: train" in capsys.readouterr().out
-
-
-def test_all_stops_at_the_first_failure(
-    script: ModuleType, temporary: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(script, "reward_check", lambda **options: 1)
-    monkeypatch.setattr(script, "random_episodes", lambda **options: pytest.fail("must not be run"))
-    assert script.run_all(smoke=True) == 1
-    assert "reward-check failed" in capsys.readouterr().err
-    assert not list(temporary.rglob("ch01_all.json"))
+    monkeypatch.setattr(script.chapter, "call", lambda *words: 0)
+    assert script.run_all(mode=SMOKE) == 0
+    names = {path.name for path in script.chapter.smoke_folder.iterdir()}
+    assert names == {f"{n}.json" for n in ("env_describe", "reward_check", "random_reach", "random_push", "zero_push",
+                                           "all")}  # fmt: skip
+    assert len(load(script.chapter.smoke_folder / "all.json", DataReport).data["steps"]) == 8
+    assert "bash docker/dev.sh python train.py" in capsys.readouterr().out
+    assert not list(Path.cwd().iterdir())
 
 
 @pytest.mark.parametrize("steps", [0, -5])
@@ -194,4 +167,4 @@ def test_figures_are_written(tmp_path: Path) -> None:
     figures = [Path(line) for line in done.stdout.splitlines()]
     assert {"ch01_action_response.png", "ch01_start_distances.png"} <= {figure.name for figure in figures}
     assert all(figure.read_bytes().startswith(b"\x89PNG") for figure in figures)
-    assert not list(tmp_path.iterdir())
+    assert {figure.parent for figure in figures} == {tmp_path}

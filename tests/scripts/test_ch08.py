@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from analysis.reports import DataReport, load
-from common.errors import TrainingFailure, UserError
+from common.errors import UserError
 
 
 @pytest.fixture
@@ -31,24 +31,14 @@ def test_profile_writes_parts_of_three_loops(script: ModuleType, tmp_path: Path)
 
 def test_report_tells_every_seed_of_every_recipe(script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture,
                                                  monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
-    monkeypatch.setattr(script, "FIGURES", str(tmp_path))
-    assert script.report(str(tmp_path / "race.json")) == 0
-    rows = load(tmp_path / "race.json", DataReport).data["rows"]
+    monkeypatch.setattr(script.chapter, "file", lambda name, *_: tmp_path / name)
+    assert script.report() == 0
+    rows = load(tmp_path / "learning_curves.json", DataReport).data["rows"]
     recipes = sorted(path.stem for path in Path("results/recipes").glob("*.json"))
     assert sorted({row["recipe"] for row in rows}) == recipes
     assert capsys.readouterr().out.count("seed ") == len(rows) >= 3 * len(recipes)
     for task in {recipe.rsplit("_", 1)[-1] for recipe in recipes}:
-        assert (tmp_path / f"ch08_race_{task}.png").stat().st_size > 10_000
-
-
-def test_smoke_writes_nothing_here(script: ModuleType) -> None:
-    assert not script.place("results/x.json", True).startswith("results")
-    assert script.place("results/x.json", False) == "results/x.json"
-
-
-def test_a_failing_part_is_said(script: ModuleType) -> None:
-    with pytest.raises(TrainingFailure, match=r"benchmark\.py --part nothing ended with status 2"):
-        script.call("benchmark.py", "--part", "nothing")
+        assert (tmp_path / f"learning_curves_{task}.png").stat().st_size > 10_000
 
 
 def test_a_recipe_that_was_not_measured(tmp_path: Path) -> None:

@@ -1,0 +1,214 @@
+"""What every chapter script needs: where its files go, reports, training, the lab, and an `all` that can be continued.
+
+    chapter = Chapter("ch04", "What does hindsight buy?")             # at the top of scripts/ch04_….py
+
+    @chapter.command                                                   # a subcommand; its parameters become flags
+    def compare(seeds: str = "0-2", mode: Mode = DEFAULT) -> int:      # --seeds, --smoke, --publish
+        metas = [chapter.train(*FLAGS, "--seed", str(s), out=f"her_{s}", mode=mode) for s in parse_seeds(seeds)]
+        chapter.write("compare", {"rows": rows(metas)}, mode)          # runs/ch04/compare.json
+        return 0
+
+    @chapter.command("all")
+    def run_all(mode: Mode = DEFAULT) -> int:
+        return chapter.run_all({"lab": partial(chapter.lab, "her_relabeler.py", mode),
+                                "compare": partial(compare, mode=mode)}, mode, next_command="…")
+
+    if __name__ == "__main__":
+        chapter.main()
+
+A reader's files go to `runs/chNN/`, which git ignores; `--publish` writes reports to `results/chNN_*.json` and pictures
+to `tutorials/figures/chNN_*`, where the pages take them from; with `--smoke` everything goes to a temporary folder.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import tyro
+
+from analysis.reports import DataReport, Metadata, TrainMeta, load, save
+from common.cli import parse, subcommands
+from common.errors import TrainingFailure, UserError
+from common.provenance import git_state, metadata
+from common.steps import run_steps
+
+ROOT = Path(__file__).resolve().parents[1]
+PUBLISHED = {".json": "results", ".png": "tutorials/figures", ".gif": "tutorials/figures"}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Mode:
+    """Where the files of a command go, and how much it does."""
+
+    smoke: bool = False
+    """Run everything at its smallest size, with all files in a temporary folder."""
+    publish: bool = False
+    """Write reports to results/ and pictures to tutorials/figures/, which git tracks, instead of to runs/."""
+
+    def __post_init__(self) -> None:
+        if self.smoke and self.publish:
+            raise UserError("--smoke and --publish exclude each other: a smoke run measures nothing.")
+
+
+# Without a prefix: the flags are --smoke and --publish, not --mode.smoke.
+Mode = Annotated[_Mode, tyro.conf.arg(name="")]
+DEFAULT = _Mode()
+
+
+class Chapter:
+    """One chapter's script: its subcommands and its files."""
+
+    def __init__(self, name: str, question: str):
+        self.name, self.question = name, question
+        self.commands: dict[str, Callable[..., Any]] = {}
+        self._began = time.monotonic()
+
+    def command(self, step: Any) -> Any:
+        """Decorator: makes a function a subcommand, named after it or as in `@chapter.command("all")`."""
+        if isinstance(step, str):
+            return functools.partial(self._add, step)
+        return self._add(step.__name__.replace("_", "-"), step)
+
+    def _add(self, name: str, step: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(step)
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            self._began = time.monotonic()
+            return step(*args, **kwargs)
+
+        self.commands[name] = timed
+        return timed
+
+    def main(self) -> NoReturn:
+        """Run the subcommand that the command line names, and exit with its status."""
+        sys.exit(subcommands(self.commands, Path(sys.argv[0]).name, f"{self.name}: {self.question}"))
+
+    @functools.cached_property
+    def smoke_folder(self) -> Path:
+        """The temporary folder of this process's `--smoke` files."""
+        return Path(tempfile.mkdtemp(prefix=f"{self.name}-"))
+
+    def file(self, name: str, mode: _Mode = DEFAULT, given: str | None = None) -> Path:
+        """The path of the file `name` (with its suffix, or the `--out` of a run without one).
+
+        `given` is a path that the user typed, which wins; in smoke mode it is only a name in the temporary folder.
+        """
+        if mode.smoke:
+            return self.smoke_folder / Path(given or name).name
+        if given:
+            return Path(given)
+        folder = PUBLISHED.get(Path(name).suffix) if mode.publish else None
+        return Path(folder, f"{self.name}_{name}") if folder else Path("runs", self.name, name)
+
+    def write(self, name: str, data: dict[str, Any], mode: _Mode = DEFAULT, *, config: dict[str, Any] | None = None,
+              given: str | None = None, **known: Any) -> Path:  # fmt: skip
+        """Write the report `name` (without suffix) with `data`; `known` are fields of `analysis.reports.Metadata`.
+
+        Its wall-clock time counts from the beginning of the command that is running.
+        """
+        path = self.file(f"{name}.json", mode, given)
+        known.setdefault("wall_clock_s", round(time.monotonic() - self._began, 3))
+        save(path, DataReport(**metadata(config or {}, **known), name=name, data=data))
+        print(f"report -> {path}")
+        return path
+
+    def call(self, script: str, *arguments: str) -> int:
+        """Run another script of this project (a path from its root) in a process of its own; 0 where it succeeds.
+
+        Raises `KeyboardInterrupt` where it was interrupted, after it has saved what it had, and else
+        `TrainingFailure`.
+        """
+        words = [str(word) for word in arguments]
+        status = _wait(subprocess.Popen([sys.executable, str(ROOT / script), *words]))
+        if status in (130, 143):
+            raise KeyboardInterrupt
+        if status:
+            raise TrainingFailure(f"{Path(script).name} {' '.join(words)} ended with status {status}.")
+        return 0
+
+    def train(self, *flags: str, out: str, mode: _Mode = DEFAULT) -> TrainMeta:
+        """Run `train.py` with `flags` to `out` among this chapter's files; returns the run's metadata.
+
+        An interrupted run is continued. A finished one with the same settings is not repeated; one with other
+        settings is refused by `train.py`, which names them.
+        """
+        from common.renamed import today
+        from configs.train_config import TrainConfig
+        from train import resolved_for
+
+        path = self.file(out, mode)
+        words = [*flags, "--out", str(path), *(["--smoke"] if mode.smoke else [])]
+        meta = path.with_name(f"{path.name}.meta.json")
+        if meta.exists():
+            earlier = load(meta, TrainMeta)
+            settings = resolved_for(parse(TrainConfig, words, "train.py")).settings
+            if earlier.status == "finished" and today(earlier.config) == settings:
+                print(f"{path}.zip is trained already: {earlier.steps:,} steps in {earlier.wall_clock_s:.0f} s")
+                return earlier
+        self.call("train.py", *words)
+        return load(meta, TrainMeta)
+
+    def lab(self, lab: str, mode: _Mode = DEFAULT, *arguments: str) -> int:
+        """The `--verify` of `scripts/labs/LAB`, its report as `lab.json`."""
+        return self.call(f"scripts/labs/{lab}", "--verify", "--json-out", str(self.file("lab.json", mode)), *arguments)
+
+    def run_all(self, steps: dict[str, Callable[[], Any]], mode: _Mode = DEFAULT, next_command: str = "",
+                given: str | None = None) -> int:  # fmt: skip
+        """Run `steps` in order until one fails; returns its exit status. Writes the report `all`.
+
+        After an interruption or a failure, the same command on the same commit goes on with the step that was not
+        finished. `next_command` is printed at the end.
+        """
+        state, config = self.file("all.json", dataclasses.replace(mode, publish=False)), {"steps": list(steps)}
+        before = self._outcomes_so_far(state, config | dataclasses.asdict(mode))
+
+        def report(path: Path, status: str, outcomes: dict[str, Any]) -> None:
+            seconds = round(sum(row["seconds"] for row in outcomes.values()), 3)
+            common = metadata(config | dataclasses.asdict(mode), status=status, wall_clock_s=seconds)
+            save(path, DataReport(**common, name=f"{self.name}_all", data={"steps": outcomes}))
+
+        if before:
+            print(f"continuing: {', '.join(before)} done already; delete {state} to begin again")
+        status, outcomes = run_steps(steps, before, lambda rows: report(state, "running", rows))
+        word = {0: "finished", 130: "interrupted"}.get(status, "failed")
+        for path in {state, self.file("all.json", mode, given)}:
+            report(path, word, outcomes)
+        if status:
+            print(f"{word}; the same command continues with {list(outcomes)[-1]}", file=sys.stderr)
+        elif next_command:
+            print(f"next:\n  {next_command}")
+        return status
+
+    def _outcomes_so_far(self, state: Path, config: dict[str, Any]) -> dict[str, Any]:
+        """The steps that an unfinished `all` of the same commit and settings has behind it."""
+        if not state.exists():
+            return {}
+        try:
+            earlier: Metadata = load(state, DataReport)
+        except UserError:
+            return {}
+        if earlier.status == "finished" or earlier.config != config or earlier.commit != git_state()[0]:
+            return {}
+        return {name: row for name, row in earlier.data["steps"].items() if row["outcome"] != "failed"}
+
+
+def _wait(child: subprocess.Popen[bytes]) -> int:
+    """The exit status of `child`. Ctrl-C and SIGTERM leave it the time to save what it has."""
+    # A terminal sends Ctrl-C to both processes. `subprocess.run` would kill the child a quarter of a second later.
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: child.terminate()),
+    }
+    try:
+        return child.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,176 @@
+"""The helper of the chapter scripts: where files go, what is tracked, and how an `all` continues."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from analysis.reports import DataReport, load
+from common.errors import TrainingFailure, UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+# The quick ones; tests/commands/test_pages.py runs what every page says, and finds no report changed either.
+SCRIPTS = ("ch00_proof_of_life.py", "ch01_env_anatomy.py")
+
+
+@pytest.fixture
+def helper(load_script: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.chdir(tmp_path)
+    return load_script("chapter")
+
+
+def test_files_of_a_reader_are_under_runs_and_published_ones_where_pages_look(helper: ModuleType) -> None:
+    chapter, published, smoke = helper.Chapter("ch09", "?"), helper._Mode(publish=True), helper._Mode(smoke=True)
+    assert str(chapter.file("a.json")) == "runs/ch09/a.json"
+    assert str(chapter.file("a.json", published)) == "results/ch09_a.json"
+    assert str(chapter.file("a.png", published)) == "tutorials/figures/ch09_a.png"
+    assert str(chapter.file("policy", published)) == "runs/ch09/policy", "checkpoints are not published"
+    assert str(chapter.file("a.json", published, "x/b.json")) == "x/b.json"
+    temporary = chapter.file("a.json", smoke, "x/b.json")
+    assert temporary.name == "b.json" and temporary.parent == chapter.smoke_folder and temporary.is_absolute()
+    with pytest.raises(UserError, match="exclude each other"):
+        helper._Mode(smoke=True, publish=True)
+
+
+def test_a_command_is_named_after_its_function_and_its_report_counts_its_time(helper: ModuleType) -> None:
+    chapter = helper.Chapter("ch09", "?")
+
+    @chapter.command
+    def two_words(mode: object = helper.DEFAULT) -> int:
+        time.sleep(0.05)
+        chapter.write("found", {"n": 1}, mode, config={"k": 2}, seeds=[3])
+        return 0
+
+    time.sleep(0.2)
+    assert chapter.commands["two-words"]() == 0
+    report = load("runs/ch09/found.json", DataReport)
+    assert (report.data, report.config, report.seeds, report.name) == ({"n": 1}, {"k": 2}, [3], "found")
+    assert 0.05 <= report.wall_clock_s < 0.2
+
+
+def test_all_continues_with_the_step_that_failed(helper: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    chapter, ran, works = helper.Chapter("ch09", "?"), [], False
+
+    def first() -> dict[str, int]:
+        ran.append("first")
+        return {"n": 7}
+
+    def second() -> int:
+        ran.append("second")
+        return 0 if works else 3
+
+    steps = {"first": first, "second": second}
+    assert chapter.run_all(steps) == 3
+    assert load("runs/ch09/all.json", DataReport).status == "failed"
+    works = True
+    assert chapter.run_all(steps, next_command="go on") == 0
+    assert ran == ["first", "second", "second"] and capsys.readouterr().out.endswith("next:\n  go on\n")
+    report = load("runs/ch09/all.json", DataReport)
+    assert report.status == "finished" and report.data["steps"]["first"]["facts"] == {"n": 7}
+    # What is finished is done again from its beginning, and so is what other code began.
+    chapter.run_all(steps)
+    assert ran[3:] == ["first", "second"]
+    works = False
+    chapter.run_all(steps)
+    state = json.loads(Path("runs/ch09/all.json").read_text())
+    Path("runs/ch09/all.json").write_text(json.dumps(state | {"commit": "0" * 40}))
+    chapter.run_all(steps)
+    assert ran[5:] == ["first", "second"] * 2
+
+
+KILLED = """
+import os, pathlib, signal
+from chapter import Chapter
+def second():
+    if not pathlib.Path("again").exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+print(Chapter("ch09", "?").run_all({"first": lambda: print("FIRST"), "second": second}))
+"""
+
+
+def test_all_continues_after_a_kill(tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'scripts'}"}
+    words = [sys.executable, "-c", KILLED]
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    (tmp_path / "again").touch()
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert "FIRST" not in done.stdout and "first done already" in done.stdout and done.stdout.endswith("0\n")
+
+
+def test_a_script_that_fails_is_named_with_its_status(helper: ModuleType) -> None:
+    with pytest.raises(TrainingFailure, match=r"benchmark\.py --part nothing ended with status 2"):
+        helper.Chapter("ch09", "?").call("scripts/benchmark.py", "--part", "nothing")
+
+
+def test_a_finished_run_is_not_repeated_and_another_one_is_refused(
+    helper: ModuleType, capfd: pytest.CaptureFixture[str]
+) -> None:
+    chapter, words = helper.Chapter("ch09", "?"), ["--algo", "ppo", "--env", "FetchReachDense-v4", "--track", "none"]
+    small = [*words, "--total-steps", "200", "--n-envs", "2", "--n-steps", "100", "--batch-size", "50",
+             "--eval-every", "0"]  # fmt: skip
+    first = chapter.train(*small, out="policy")
+    again = chapter.train(*small, out="policy")
+    assert first == again and first.status == "finished"
+    assert capfd.readouterr().out.count("policy.zip is trained already: 200 steps") == 1
+    with pytest.raises(TrainingFailure, match="ended with status 2"):
+        chapter.train(*small, "--gamma", "0.5", out="policy")
+    assert "gamma" in capfd.readouterr().err
+
+
+INTERRUPTED = """
+import sys
+from chapter import Chapter
+from common.cli import guarded
+print("begins", flush=True)
+sys.exit(guarded(lambda: Chapter("ch09", "?").train(
+    "--algo", "ppo", "--env", "FetchReachDense-v4", "--total-steps", "2000000", "--track", "none", out="policy")))
+"""
+
+
+@pytest.mark.parametrize("to_all", [True, False], ids=["Ctrl-C to both", "SIGTERM to the script"])
+def test_an_interrupted_script_lets_its_run_save(to_all: bool, tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'scripts'}"}
+    script = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED], cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    meta, limit = tmp_path / "runs/ch09/policy.meta.json", time.monotonic() + 60
+    while not meta.exists() and time.monotonic() < limit:
+        time.sleep(0.05)
+    if to_all:
+        os.killpg(script.pid, signal.SIGINT)
+    else:
+        script.terminate()
+    assert script.wait(timeout=60) == 130
+    assert json.loads(meta.read_text())["status"] == "interrupted"
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_all_of_a_chapter_leaves_the_checkout_as_it_was(script: str, tmp_path: Path) -> None:
+    """A smoke run in the checkout itself: no tracked file changes, and no new one appears that git does not ignore."""
+
+    def changes() -> str:
+        return subprocess.run(
+            ["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout  # fmt: skip
+
+    if not (ROOT / ".git").exists():
+        pytest.skip("no git checkout")
+    before = changes()
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, f"scripts/{script}", "all", "--smoke"], cwd=ROOT, env=environment, capture_output=True,
+        text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert changes() == before
