@@ -1,0 +1,175 @@
+"""PPO on dense Reach, healthy and broken on purpose, each run watched by `callbacks/early_warning.py`.
+
+    python scripts/break_ppo.py --how wrong_sign                  # one bug, 24,000 steps, half a minute
+    python scripts/break_ppo.py --how all --seeds 0-2             # the runs behind chapter 02
+    python scripts/break_ppo.py --list                            # the bugs
+
+Writes for each run `<folder>/<how>_seed<k>.metrics.jsonl` and `.warnings.json`, and `<folder>/broken.json`: what was
+warned of and when, and what the last policy solves of 100 held-out episodes.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from common.cli import guarded, parse
+from common.errors import UserError, closest
+from common.seeds import parse_seeds
+
+if TYPE_CHECKING:
+    from analysis.reports import Rate
+    from callbacks.early_warning import EarlyWarning
+
+ENV = "FetchReachDense-v4"
+
+
+@dataclass(frozen=True)
+class Bug:
+    """What is changed: settings of the recipe, the environment, or attributes of the learner after it was built."""
+
+    about: str
+    named: tuple[str, ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)
+    wrapper: str | None = None
+    learner: Callable[[Any], None] = lambda model: None
+
+
+def raw_advantages(model: Any) -> None:
+    """Advantages go into the loss as they are."""
+    model.normalize_advantage = False
+
+
+def no_noise(model: Any) -> None:
+    """The policy begins with a standard deviation of exp(-4), 1% of the range of the actions."""
+    model.policy.log_std.data.fill_(-4.0)
+
+
+BUGS = {
+    "healthy": Bug("nothing is broken"),
+    "learning_rate_1": Bug("learning rate 1", ("value_explosion", "kl_drift"), {"learning_rate": 1.0}),
+    "no_noise": Bug("the policy begins without noise", ("entropy_collapse",), learner=no_noise),
+    "wrong_sign": Bug("the reward is +d instead of -d", ("return_without_success",), wrapper="wrong_sign"),
+    "observations_x1000": Bug("observations in mm instead of m", ("dead_gradients",), wrapper="observations_x1000"),
+    "raw_advantages": Bug("advantages are not normalised", ("advantages_off_centre",), learner=raw_advantages),
+    "no_clipping": Bug("the surrogate is not clipped", ("kl_drift",), {"clip_range": 1e9}),
+}
+
+
+def wrapper(name: str | None) -> list[Any]:
+    """The environment's part of a bug, as a list of wrappers."""
+    import gymnasium as gym
+
+    if name == "wrong_sign":
+        return [lambda env: gym.wrappers.TransformReward(env, lambda reward: -reward)]
+    if name == "observations_x1000":
+        scale = lambda observation: {key: 1000 * value for key, value in observation.items()}  # noqa: E731
+        return [lambda env: gym.wrappers.TransformObservation(env, scale, env.observation_space)]
+    return []
+
+
+def settings_of(how: str, seed: int, steps: int) -> dict[str, Any]:
+    """The recipe's settings with those of the bug. Raises `UserError` with the nearest name on an unknown bug."""
+    from configs.recipes import resolve
+    from configs.train_config import TrainConfig
+
+    if how not in BUGS:
+        raise UserError(f"--how {how}: no such bug.{closest(how, BUGS)} --list shows all.")
+    return resolve(TrainConfig("ppo", ENV, seed=seed, total_steps=steps, **BUGS[how].settings)).settings
+
+
+def train(how: str, seed: int, steps: int, out: Path | None = None, n: int = 100) -> tuple[EarlyWarning, Rate | None]:
+    """Train with the bug `how`: its watcher, and success on `n` held-out episodes (None for n = 0).
+
+    With `out`, writes the metric log and the warnings. Raises what a run raises that meets a number that is not finite.
+    """
+    import torch
+    from stable_baselines3.common.logger import Logger
+
+    from agents.build import build
+    from callbacks.early_warning import EarlyWarning
+    from envs.vector import make_vec_env
+    from persistence.metric_log import MetricLog, open_logger
+
+    settings, bug, began = settings_of(how, seed, steps), BUGS[how], time.monotonic()
+    torch.set_num_threads(1)
+    env = make_vec_env(ENV, settings["n_envs"], wrappers=wrapper(bug.wrapper))
+    model = build(settings, env, "cpu")
+    bug.learner(model)
+    watch = EarlyWarning(f"{out}.warnings.json" if out else None, quiet=out is None)
+    if out:
+        log_file = out.with_name(f"{out.name}.metrics.jsonl")
+        log_file.unlink(missing_ok=True)
+        log = MetricLog(log_file, 0, lambda: time.monotonic() - began, lambda: model._n_updates)
+        model.set_logger(open_logger(log, None))
+    else:
+        model.set_logger(Logger(None, []))
+    try:
+        model.learn(steps, callback=watch, log_interval=1)
+        model.logger.dump(model.num_timesteps)
+    finally:
+        model.logger.close()
+        env.close()
+    return watch, solved(model, bug, n) if n else None
+
+
+def solved(model: Any, bug: Bug, n: int) -> Rate:
+    """Success at the last step over episodes of seeds 0 to n - 1, with the mean action; the task judges."""
+    from analysis.metrics import rate
+    from envs.make import make_env
+    from envs.rollout import run_episodes
+
+    traces = run_episodes(lambda: model.policy, lambda: make_env(ENV, wrappers=wrapper(bug.wrapper)), range(n))
+    return rate([bool(trace.successes[-1]) for trace in traces])
+
+
+def main(
+    how: str = "all", seeds: str = "0", steps: int = 24_000, folder: str = "runs/broken_ppo", list: bool = False,
+    json_out: str | None = None, smoke: bool = False,
+) -> int:  # fmt: skip
+    """Train PPO with one bug or with each, watched by the early warning.
+
+    Args:
+        how: Name of a bug, or all.
+        seeds: Of training.
+        steps: Environment steps of each run.
+        folder: Where the logs go.
+        list: Only say which bugs there are.
+        json_out: Report to write; by default broken.json in the folder.
+        smoke: One rollout of each and two episodes, in a temporary folder.
+    """
+    if list:
+        print("\n".join(f"{name:20s} {bug.about}" for name, bug in BUGS.items()))
+        return 0
+    from analysis.compare import format_rate
+    from analysis.reports import DataReport, save
+    from common import provenance
+
+    names, numbers, began, rows = [*BUGS] if how == "all" else [how], parse_seeds(seeds), time.monotonic(), []
+    for name in names:
+        settings_of(name, 0, steps)
+    if smoke:
+        steps, numbers, folder = 800, numbers[:1], tempfile.mkdtemp(prefix="broken-ppo-")
+    for name in names:
+        for seed in numbers:
+            watch, success = train(name, seed, steps, Path(folder, f"{name}_seed{seed}"), 2 if smoke else 100)
+            found = [{"rule": f.rule, "steps": f.steps, "value": f.value} for f in watch.found.values()]
+            rows.append({"how": name, "seed": seed, "success": success.model_dump(), "warnings": found})
+            words = ", ".join(f"{f['rule']} at {f['steps']:,}" for f in found) or "no warning"
+            print(f"{name:20s} seed {seed}: {format_rate(success)}; {words}", flush=True)
+    data = {"steps": steps, "bugs": {name: BUGS[name].about for name in names}, "runs": rows}
+    path = Path(json_out or Path(folder, "broken.json"))
+    common = provenance.metadata({"how": how, "steps": steps}, seeds=numbers, env_id=ENV, n_envs=8,
+                                 wall_clock_s=round(time.monotonic() - began, 3))  # fmt: skip
+    save(path, DataReport(**common, name="broken_ppo", data=data))
+    print(f"report -> {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(lambda: parse(main, None, prog="break_ppo.py")))
