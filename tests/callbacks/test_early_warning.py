@@ -1,4 +1,4 @@
-"""The early warning on real runs: each bug is named within seconds, healthy runs raise nothing, nothing else changes."""
+"""The early warning on real runs: each bug is named within seconds, healthy runs raise nothing."""
 
 from __future__ import annotations
 
