@@ -15,53 +15,80 @@ import shlex
 import shutil
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from analysis.compare import format_rate
-from analysis.reports import Evaluation, TrainMeta, load, save
+from analysis.reports import TrainMeta, save
 from common import provenance
 from common.cli import guarded, parse
 from common.errors import TrainingFailure, UserError
 from common.files import check_writable
-from common.renamed import today
 from configs.recipes import Resolved, resolve
 from configs.train_config import TrainConfig
 
+if TYPE_CHECKING:
+    from stable_baselines3.common.callbacks import BaseCallback
+
 __all__ = ["TrainConfig", "main", "run"]
-PROTOCOL = "deterministic policy, {n} held-out episodes from seed 1500000000 on, success at the last step"
 
 
 class Run:
-    """One training run: its model, its files, its clock."""
+    """One training run: its task, its model, its files, its clock, and what watches it."""
 
-    def __init__(self, resolved: Resolved):
-        from agents.build import build, choose_device
+    def __init__(self, resolved: Resolved, callbacks: Iterable[BaseCallback] = ()):
+        from agents.build import choose_device
         from agents.segments import segment_lengths
-        from envs.make import episode_length, is_goal_conditioned, make_env
-        from envs.vector import make_vec_env
-        from persistence.run_files import RunFiles, RunState, resume
+        from envs.make import episode_length
+        from persistence.clock import Clock
+        from persistence.earlier_run import earlier_run
+        from persistence.run_files import RunFiles, RunState
 
         self.settings, self.resolved, config = resolved.settings, resolved, resolved.config
         self.files = RunFiles(Path(config.out))
-        self.state = RunState(config_hash=provenance.config_hash(self.settings))
         self.total, self.segment = segment_lengths(self.settings, episode_length(config.env))
         self.device = choose_device(config.device)
-        with contextlib.closing(make_env(config.env)) as probe:
-            self.goals = is_goal_conditioned(probe)
-        if config.her and not self.goals:
-            raise UserError(f"--her needs a goal-conditioned task; {config.env} has no achieved and desired goal.")
+        self.goals = self._has_goals()
         # Roughly 300 bytes of replay for a transition of the Fetch tasks.
         replay_bytes = 300 * min(self.total, self.settings.get("buffer_size", 0))
         check_writable(self.files.checkpoint, need_bytes=replay_bytes)
-        self.resuming = self._continues_earlier_run(config.overwrite)
-        self.env = make_vec_env(config.env, self.settings["n_envs"], self.settings["vec_env"])
+        earlier = earlier_run(self.files, self.settings, config.overwrite)
+        self.resuming = earlier is not None
+        self.state = earlier or RunState(config_hash=provenance.config_hash(self.settings))
+        self._build(callbacks)
+        self.clock = Clock(self.state.training_s, self.state.wall_clock_s)
+
+    def _has_goals(self) -> bool:
+        """Whether the task has goals. Raises `UserError` where hindsight was asked for and it has none."""
+        from envs.make import is_goal_conditioned, make_env
+
+        with contextlib.closing(make_env(self.settings["env"])) as probe:
+            goals = is_goal_conditioned(probe)
+        if self.settings["her"] and not goals:
+            raise UserError(f"--her needs a goal-conditioned task; {probe.spec.id} has no achieved and desired goal.")
+        return goals
+
+    def _build(self, callbacks: Iterable[BaseCallback]) -> None:
+        """Environments, learner and callbacks, brought to where an earlier run stood."""
+        from agents.build import build
+        from callbacks.base import Hooks
+        from callbacks.evaluation import LogEvaluations
+        from callbacks.nan_guard import NanGuard
+        from callbacks.progress import Progress
+        from callbacks.stop import StopOnSignal, StopSignals
+        from envs.vector import make_vec_env
+        from persistence.run_files import resume
+
+        self.env = make_vec_env(self.settings["env"], self.settings["n_envs"], self.settings["vec_env"])
         try:
             self.model = build(self.settings, self.env, self.device)
+            self.signals, self.guard = StopSignals(), NanGuard(self.files.dump)
+            self.progress = Progress(self.total, self.state.steps)
+            own = [StopOnSignal(self.signals), self.guard, LogEvaluations(), self.progress]
+            self.hooks = Hooks([*own, *callbacks], self.model)
             if self.resuming:
                 resume(self.files, self.model, self.state)
+                self.hooks.load(self.state.callbacks)
                 self.state.resumed += 1
         except MemoryError:
             self.env.close()
@@ -69,173 +96,137 @@ class Run:
         except BaseException:
             self.env.close()
             raise
-        self.training_before, self.wall_before = self.state.training_s, self.state.wall_clock_s
-        self.started, self.paused_s = time.monotonic(), 0.0
-
-    def _continues_earlier_run(self, overwrite: bool) -> bool:
-        """Whether there is a run of this name to continue. Raises `UserError` where that needs the user's word."""
-        from persistence.metric_log import refuse_if_locked
-        from persistence.run_files import load_state
-
-        files = self.files
-        refuse_if_locked(files.metrics)
-        if overwrite or not files.checkpoint.exists():
-            return False
-        if not files.meta.exists():
-            raise UserError(f"{files.checkpoint} exists and is no run of ours; use another --out or add --overwrite.")
-        meta = load(files.meta, TrainMeta)
-        old, new = today(meta.config), self.settings
-        changed = [f"{k}: {old.get(k)} -> {new.get(k)}" for k in sorted(old | new) if old.get(k) != new.get(k)]
-        if changed:
-            what = ", ".join(changed)
-            raise UserError(f"{files.checkpoint} has other settings ({what}); use another --out or add --overwrite.")
-        if meta.status == "finished":
-            raise UserError(f"{files.checkpoint} is a finished run of {meta.steps} steps; add --overwrite to redo it.")
-        self.state = load_state(files)
-        if self.state.config_hash != provenance.config_hash(new):
-            raise UserError(f"{files.checkpoint} is not the run that {files.meta.name} describes; add --overwrite.")
-        return True
-
-    def training_s(self) -> float:
-        """Seconds of training so far, evaluations and checkpoints not counted."""
-        return self.training_before + time.monotonic() - self.started - self.paused_s
-
-    @contextlib.contextmanager
-    def paused(self) -> Iterator[None]:
-        """Time spent inside does not count as training."""
-        began = time.monotonic()
-        yield
-        self.paused_s += time.monotonic() - began
-
-    def meta(self, status: str, message: str | None = None) -> TrainMeta:
-        """The metadata as of the last checkpoint."""
-        from agents.checkpoint import weights_sha256
-
-        state, settings, seconds = self.state, self.settings, self.state.training_s
-        common = provenance.metadata(
-            settings, status=status, env_id=settings["env"], seeds=[settings["seed"]], device=self.device,
-            n_envs=settings["n_envs"], wall_clock_s=round(state.wall_clock_s, 3),
-            steps_per_second=round(state.steps / seconds, 2) if seconds else None,
-            updates_per_second=round(state.updates / seconds, 2) if seconds else None,
-            evaluation_protocol=(
-                PROTOCOL.format(n=settings["eval_episodes"]) if settings["eval_every"] and self.goals else None
-            ),
-        )  # fmt: skip
-        return TrainMeta(
-            **common, sources=self.resolved.sources, recipe=self.resolved.recipe, total_steps=self.total,
-            steps=state.steps, updates=state.updates, resumed=state.resumed, message=message,
-            weights_sha256=weights_sha256(self.model.policy) if status == "finished" else None,
-            evaluations=[Evaluation(**row) for row in state.evaluations],
-        )  # fmt: skip
-
-    def commit(self, position_before: int) -> None:
-        """Make what was learned so far the run's checkpoint, then say so in the metadata."""
-        from persistence.run_files import save as save_checkpoint
-
-        with self.paused():
-            self.state.training_s = self.training_s()
-            self.state.wall_clock_s = self.wall_before + time.monotonic() - self.started
-            self.state.metric_bytes = self.log.size()
-            save_checkpoint(self.files, self.model, self.state, position_before)
-            save(self.files.meta, self.meta("running"))
-
-    def evaluate_if_due(self, steps_before: int) -> None:
-        """Evaluate where this segment passed a multiple of `eval_every`, and at the end of the run."""
-        from callbacks.evaluation import evaluate
-
-        every, steps = self.settings["eval_every"], self.model.num_timesteps
-        if not every or not self.goals or (steps // every == steps_before // every and steps < self.total):
-            return
-        seconds = self.training_s()
-        with self.paused():
-            result = evaluate(
-                self.model.policy, self.settings["env"], self.settings["eval_episodes"], steps, self.model._n_updates,
-                seconds, self.signals.check,
-            )  # fmt: skip
-        self.state.evaluations = [*self.state.evaluations, result.model_dump(mode="json")]
-        self.log.evaluation(result)
-        self.progress.say(f"  {steps:,} steps: evaluation {format_rate(result.success)}")
-
-    def one_segment(self, callbacks: list[Any]) -> None:
-        """Train for one segment, evaluate if that is due, and commit."""
-        from agents.segments import begin_segment, close_open_episodes, falling_rate
-        from persistence import replay_log
-
-        model, before = self.model, self.model.num_timesteps
-        position = replay_log.position(getattr(model, "replay_buffer", None))
-        begin_segment(model, self.settings["seed"], self.state.segment)
-        log_interval = 1 if self.settings["algo"] == "ppo" else self.settings["n_envs"]
-        steps = min(self.segment, self.total - before)
-        rate, end_factor = self.settings["learning_rate"], self.settings["learning_rate_end_factor"]
-        model.lr_schedule = falling_rate(rate, end_factor, before + steps, self.total)
-        model.learn(steps, callback=callbacks, log_interval=log_interval, reset_num_timesteps=False)
-        close_open_episodes(model)
-        # What the last update logged belongs to this segment: a continued run would not know it any more.
-        model.logger.dump(model.num_timesteps)
-        self.state.segment += 1
-        self.evaluate_if_due(before)
-        self.commit(position)
 
     def train(self) -> TrainMeta:
         """Run the segments that are left; the metadata says finished or interrupted.
 
         Raises `TrainingFailure` where learning cannot go on, and `UserError` where the disk is full.
         """
-        try:
-            return self._train()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            where = self.files.checkpoint
-            raise UserError(
-                f"cannot go on writing beside {where}: {error.strerror or error}. Free some space."
-            ) from error
+        with disk_trouble_named(self.files.checkpoint), self.signals:
+            with self._opened():
+                status, message = self._until_done()
+            meta = self._write_meta(status, message)
+        if status == "finished":
+            shutil.rmtree(self.files.replay, ignore_errors=True)
+        return meta
 
-    def _train(self) -> TrainMeta:
-        from callbacks.nan_guard import NanGuard
-        from callbacks.progress import Progress
-        from callbacks.stop import Interrupted, StopOnSignal, StopSignals
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[None]:
+        """Locks the run's files and opens its logs; closes them, the progress bar and the environments."""
         from persistence.metric_log import MetricLog, open_logger
 
-        files, model = self.files, self.model
-        # First: it holds the lock of this run's files.
-        self.log = MetricLog(files.metrics, self.state.metric_bytes, self.training_s, lambda: model._n_updates)
-        if not self.resuming and self.resolved.config.overwrite:
-            # Not before: whatever is wrong with the new run, the old one is kept until the new one can start.
-            files.remove()
-        model.set_logger(open_logger(self.log, files.tensorboard if self.resolved.config.track == "tb" else None))
-        self.progress = Progress(self.total, model.num_timesteps)
-        guard = NanGuard(files.dump)
-        status, message = "finished", None
-        with StopSignals() as self.signals:
-            try:
-                if not self.resuming:
-                    # Before the first step: a place that cannot be written shows now, and a checkpoint exists always.
-                    # The metadata first: a checkpoint without it would be taken for a stranger's.
-                    save(files.meta, self.meta("running"))
-                    self.commit(0)
-                callbacks = [StopOnSignal(self.signals), guard, self.progress]
-                while model.num_timesteps < self.total:
-                    self.signals.check()
-                    self.one_segment(callbacks)
-            except Interrupted as stop:
-                status, message = "interrupted", str(stop)
-            except (TrainingFailure, ValueError, FloatingPointError) as error:
-                if isinstance(error, UserError):
-                    raise
-                guard.keep()
-                reason = (str(error).splitlines() or [type(error).__name__])[0]
-                save(files.meta, self.meta("failed", reason))
-                raise TrainingFailure(f"{reason}. Last good checkpoint: {files.checkpoint}") from error
-            finally:
-                self.progress.close()
-                self.env.close()
-                model.logger.close()
-            meta = self.meta(status, message)
-            save(files.meta, meta)
-        if status == "finished":
-            shutil.rmtree(files.replay, ignore_errors=True)
+        files, config = self.files, self.resolved.config
+        try:
+            # First: it holds the lock of this run's files.
+            self.log = MetricLog(
+                files.metrics, self.state.metric_bytes, self.clock.training, lambda: self.model._n_updates
+            )
+            if not self.resuming and config.overwrite:
+                # Not before: whatever is wrong with the new run, the old one is kept until the new one can start.
+                files.remove()
+            self.model.set_logger(open_logger(self.log, files.tensorboard if config.track == "tb" else None))
+            yield
+        finally:
+            self.progress.close()
+            self.env.close()
+            if hasattr(self.model, "_logger"):
+                self.model.logger.close()
+
+    def _until_done(self) -> tuple[str, str | None]:
+        """Train segment by segment; (status, why it ended early). Raises `TrainingFailure`, the metadata written."""
+        from callbacks.stop import Interrupted
+
+        try:
+            if not self.resuming:
+                # Before the first step: a place that cannot be written shows now, and a checkpoint exists always.
+                # The metadata first: a checkpoint without it would be taken for a stranger's.
+                self._write_meta("running")
+                self._commit(0)
+            while self.model.num_timesteps < self.total:
+                self.signals.check()
+                self._one_segment()
+        except Interrupted as stop:
+            return "interrupted", str(stop)
+        except UserError:
+            raise
+        except (TrainingFailure, ValueError, FloatingPointError) as error:
+            self.guard.keep()
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            self._write_meta("failed", reason)
+            raise TrainingFailure(f"{reason}. Last good checkpoint: {self.files.checkpoint}") from error
+        return "finished", None
+
+    def _one_segment(self) -> None:
+        """Train for one segment, evaluate if that is due, and commit."""
+        from agents.segments import begin_segment, close_open_episodes, falling_rate
+        from callbacks.evaluation import evaluation_due
+        from callbacks.stop import Interrupted
+        from persistence import replay_log
+
+        model, settings, before = self.model, self.settings, self.model.num_timesteps
+        position = replay_log.position(getattr(model, "replay_buffer", None))
+        begin_segment(model, settings["seed"], self.state.segment)
+        self.hooks.segment_start(self.state.segment)
+        steps = min(self.segment, self.total - before)
+        rate, end_factor = settings["learning_rate"], settings["learning_rate_end_factor"]
+        model.lr_schedule = falling_rate(rate, end_factor, before + steps, self.total)
+        log_interval = 1 if settings["algo"] == "ppo" else settings["n_envs"]
+        model.learn(steps, callback=self.hooks.all, log_interval=log_interval, reset_num_timesteps=False)
+        if model.num_timesteps < before + steps:
+            raise Interrupted("a callback ended the training")
+        close_open_episodes(model)
+        # What the last update logged belongs to this segment: a continued run would not know it any more.
+        model.logger.dump(model.num_timesteps)
+        self.state.segment += 1
+        if self.goals and evaluation_due(settings["eval_every"], before, model.num_timesteps, self.total):
+            self._evaluate()
+        self._commit(position)
+
+    def _evaluate(self) -> None:
+        """Measure the policy on held-out episodes and tell every callback."""
+        from callbacks.evaluation import evaluate
+
+        model, settings, seconds = self.model, self.settings, self.clock.training()
+        with self.clock.paused():
+            result = evaluate(
+                model.policy, settings["env"], settings["eval_episodes"], model.num_timesteps, model._n_updates,
+                seconds, self.signals.check,
+            )  # fmt: skip
+            self.state.evaluations = [*self.state.evaluations, result.model_dump(mode="json")]
+            self.hooks.evaluation(result)
+
+    def _commit(self, position_before: int) -> None:
+        """Make what was learned so far the run's checkpoint, then say so in the metadata."""
+        from persistence.run_files import save as save_checkpoint
+
+        with self.clock.paused():
+            self.state.training_s, self.state.wall_clock_s = self.clock.training(), self.clock.wall()
+            self.state.metric_bytes = self.log.size()
+            self.state.callbacks = self.hooks.states()
+            save_checkpoint(self.files, self.model, self.state, position_before)
+            self._write_meta("running")
+
+    def _write_meta(self, status: str, message: str | None = None) -> TrainMeta:
+        """Write and return the metadata as of the last checkpoint."""
+        from persistence.run_meta import run_meta
+
+        evaluated = self.goals and self.settings["eval_every"] > 0
+        meta = run_meta(self.resolved, self.state, self.model, self.total, evaluated, status, message)
+        save(self.files.meta, meta)
         return meta
+
+
+@contextlib.contextmanager
+def disk_trouble_named(checkpoint: Path) -> Iterator[None]:
+    """Turns what a full or vanished disk raises into a `UserError` of one line."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UserError(
+            f"cannot go on writing beside {checkpoint}: {error.strerror or error}. Free some space."
+        ) from error
 
 
 def resolved_for(config: TrainConfig) -> Resolved:
@@ -245,17 +236,21 @@ def resolved_for(config: TrainConfig) -> Resolved:
     return resolve(config, episode_length(config.env) or 50)
 
 
-def prepare(resolved: Resolved) -> Run:
+def prepare(resolved: Resolved, callbacks: Iterable[BaseCallback] = ()) -> Run:
     """Everything up to the first step. Raises `UserError` on whatever can be known to be wrong by then."""
     import torch
 
     torch.set_num_threads(resolved.settings["threads"])
-    return Run(resolved)
+    return Run(resolved, callbacks)
 
 
-def run(config: TrainConfig) -> TrainMeta:
-    """Train as `config` says and return the metadata that was written. Raises `UserError` and `TrainingFailure`."""
-    return prepare(resolved_for(config)).train()
+def run(config: TrainConfig, callbacks: Iterable[BaseCallback] = ()) -> TrainMeta:
+    """Train as `config` says and return the metadata that was written. Raises `UserError` and `TrainingFailure`.
+
+    `callbacks` are Stable-Baselines3's or, to hear of segments and evaluations and to keep a state that a continued run
+    restores, `callbacks.base.RunCallback`s.
+    """
+    return prepare(resolved_for(config), callbacks).train()
 
 
 def describe(resolved: Resolved) -> str:

@@ -10,6 +10,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
+import gymnasium as gym
 import numpy as np
 import torch
 from stable_baselines3.common.buffers import DictReplayBuffer
@@ -71,6 +72,7 @@ class FastOffPolicy(OffPolicyAlgorithm):
         self.input_map = InputMap(
             self.replay_buffer.size, self.replay_buffer.goal, fast["normalise"], fast["relative_goal"], str(self.device)
         )
+        self.stock_order = _stock_order(self.observation_space)
         self.learner = self._learner((-1.0 / (1.0 - self.gamma), 0.0) if fast["clip_targets"] else None)
         self.device_updates = None
         if isinstance(self.replay_buffer, DeviceReplay):
@@ -111,7 +113,7 @@ class FastOffPolicy(OffPolicyAlgorithm):
     def _excluded_save_params(self) -> list[str]:
         # What the stock class does not know: kept apart by `agents/checkpoint.py`, as plain tensors.
         own = ["length", "fast", "input_map", "learner", "device_updates", "generator", "seen", "explorer"]
-        return [*super()._excluded_save_params(), *own, "acting_goals"]
+        return [*super()._excluded_save_params(), *own, "acting_goals", "stock_order"]
 
     def set_random_seed(self, seed: int | None = None) -> None:
         """Seed everything stock seeds, and the generator of replay and exploration."""
@@ -119,7 +121,7 @@ class FastOffPolicy(OffPolicyAlgorithm):
         self.generator = np.random.default_rng(seed)
 
     def learn(self, *arguments: Any, **options: Any) -> FastOffPolicy:
-        """Stock `learn`; afterwards `policy` holds what was learned."""
+        """Stock `learn`. `policy` holds what was learned whenever a callback looks, and afterwards."""
         # Every segment begins with a reset.
         if self._last_obs is None:
             self.replay_buffer.drop_open()
@@ -128,7 +130,6 @@ class FastOffPolicy(OffPolicyAlgorithm):
             return super().learn(*arguments, **options)
         finally:
             self._take_in()
-            self.publish()
 
     def _features(self, x: np.ndarray) -> torch.Tensor:
         return self.input_map(torch.from_numpy(x).to(self.device))
@@ -181,6 +182,8 @@ class FastOffPolicy(OffPolicyAlgorithm):
             self.input_map.observe(np.concatenate(self.seen))
             self.input_map.refresh()
             self.seen = []
+            # The input map is part of what the policy does.
+            self.publish()
 
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """`gradient_steps` updates on batches of `batch_size`."""
@@ -201,6 +204,7 @@ class FastOffPolicy(OffPolicyAlgorithm):
         for name, value in losses.items():
             self.logger.record(f"train/{name}", float(value))
         self.logger.record("replay/moved_lately", self.replay_buffer.moved_lately())
+        self.publish()
 
     def _batches(self, count: int, size: int) -> Iterator[list[torch.Tensor]]:
         """What `count` updates need, drawn for `CHUNK` of them at once: each tensor is (updates, batch, …)."""
@@ -229,6 +233,8 @@ class FastOffPolicy(OffPolicyAlgorithm):
     def _write(self, linear: torch.nn.Linear, weight: torch.Tensor, bias: torch.Tensor, first: bool = False) -> None:
         if first:
             weight, bias = self.input_map.fold(weight, bias)
+            if self.stock_order is not None:
+                weight = torch.cat([weight[self.stock_order], weight[len(self.stock_order) :]])
         linear.weight.copy_(weight.T)
         linear.bias.copy_(bias.reshape(-1))
 
@@ -243,6 +249,18 @@ class FastOffPolicy(OffPolicyAlgorithm):
         self.input_map.load(state["input_map"])
         self.replay_buffer.keep_pool({key: value.numpy() for key, value in state["pool"].items()})
         self.publish()
+
+
+def _stock_order(space: gym.spaces.Dict) -> list[int] | None:
+    """Our place of each input of the stock policy, which takes the keys as `space` lists them; None where it is equal.
+
+    A `Dict` made of keyword arguments keeps their order, one made of a dictionary sorts it.
+    """
+    starts, size = {}, 0
+    for key in ("achieved_goal", "desired_goal", "observation"):
+        starts[key], size = size, size + space[key].shape[0]
+    order = [starts[key] + i for key in space.spaces for i in range(space[key].shape[0])]
+    return None if order == list(range(size)) else order
 
 
 def replay_on_device(device: torch.device) -> bool:

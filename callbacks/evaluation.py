@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 from stable_baselines3.common.policies import BasePolicy
@@ -10,11 +9,34 @@ from stable_baselines3.common.policies import BasePolicy
 from analysis.metrics import episode_metrics, rate
 from analysis.reports import Evaluation
 from callbacks.acting import acting
+from callbacks.base import RunCallback
+from common.provenance import cores
 from envs.make import make_env
 from envs.rollout import run_episodes
 
 # Reports use small seeds (0-99), training draws its own below 2**30 + 2**20 (see train.py): these meet neither.
 FIRST_SEED = 1_500_000_000
+
+
+class LogEvaluations(RunCallback):
+    """Writes each evaluation to wherever the run's metrics go."""
+
+    def on_evaluation(self, result: Evaluation) -> None:
+        """A line of the metric log; in TensorBoard `eval/success`, and `eval/success_net` of what began unsolved."""
+        rates = {"eval/success": result.success.rate, "eval/success_net": result.success_net.rate}
+        # A rate over no episode at all is None, and no point of a curve.
+        known = {key: rate for key, rate in rates.items() if rate is not None}
+        for writer in self.logger.output_formats:
+            # Our own log takes all of an evaluation, stock writers take numbers.
+            if hasattr(writer, "evaluation"):
+                writer.evaluation(result)
+            else:
+                writer.write(known, dict.fromkeys(known), result.steps)
+
+
+def evaluation_due(every: int, before: int, steps: int, total: int) -> bool:
+    """Whether a segment from step `before` to `steps` passed a multiple of `every`, or ended the run; 0: never."""
+    return every > 0 and (steps // every > before // every or steps >= total)
 
 
 def evaluate(
@@ -27,9 +49,8 @@ def evaluate(
     # A Stable-Baselines3 policy keeps its last distribution in itself, and one that has just been trained cannot be
     # copied for each thread. So where it has parts that `acting` does not know, it acts in one environment.
     shared = acting(policy)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     # To make an environment takes as long as an episode does: a thread is worth it for a few of them.
-    n_envs = min(cores, n_episodes // 4) if shared else 1
+    n_envs = min(cores(), n_episodes // 4) if shared else 1
     for trace in run_episodes(lambda: shared or policy, lambda: make_env(env_id), seeds, n_envs):
         episodes.append(episode_metrics(trace))
         check()

@@ -39,6 +39,8 @@ class RunState:
     # Last training episodes, for the success rate that the progress bar shows.
     episode_infos: list[dict[str, float]] = field(default_factory=list)
     episode_successes: list[float] = field(default_factory=list)
+    # What each callback that keeps something said at the end of the last segment, by the callback's name.
+    callbacks: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

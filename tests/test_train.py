@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from analysis.logs import evaluations, read_log
 from analysis.reports import TrainMeta, load, schema_text
@@ -45,7 +46,10 @@ def test_a_run_from_a_script(place: Path) -> None:
     assert all(e.success.n == 2 for e in meta.evaluations)
     assert evaluations(read_log("a.metrics.jsonl")) == meta.evaluations
     logs = [p for p in (place / "runs").rglob("*") if "tfevents" in p.name]
-    assert len(logs) == 1 and logs[0].stat().st_size > 100
+    assert len(logs) == 1
+    tensorboard = EventAccumulator(str(logs[0].parent)).Reload()
+    points = [(point.step, point.value) for point in tensorboard.Scalars("eval/success")]
+    assert points == [(e.steps, pytest.approx(e.success.rate)) for e in meta.evaluations]
     assert sorted(p.name for p in place.iterdir()) == ["a.meta.json", "a.metrics.jsonl", "a.zip", "runs"]
 
 
@@ -174,15 +178,15 @@ def test_two_starts_that_overwrite_do_not_share_files(place: Path, monkeypatch: 
     run(TrainConfig(**SMALL, track="none"))
     again = resolved_for(TrainConfig(**SMALL, track="none", overwrite=True))
     first, second = prepare(again), prepare(again)
-    segment, refused = first.one_segment, []
+    segment, refused = first._one_segment, []
 
-    def with_another(callbacks: list) -> None:
+    def with_another() -> None:
         if not refused:
             with pytest.raises(UserError, match="another process is training a right now"):
                 second.train()
             refused.append(True)
-        segment(callbacks)
+        segment()
 
-    monkeypatch.setattr(first, "one_segment", with_another)
+    monkeypatch.setattr(first, "_one_segment", with_another)
     assert first.train().status == "finished" and refused
     second.env.close()

@@ -122,7 +122,7 @@ def test_evaluations_are_the_same_either_way(cls: Any, monkeypatch: pytest.Monke
 
     kept = callbacks.evaluation.episode_metrics
     monkeypatch.setattr(callbacks.evaluation, "episode_metrics", keep)
-    monkeypatch.setattr(callbacks.evaluation.os, "sched_getaffinity", lambda _: range(3), raising=False)
+    monkeypatch.setattr(callbacks.evaluation, "cores", lambda: 3)
     one = callbacks.evaluation.evaluate(policy, "FetchPush-v4", 12, 0, 0, 0.0)
     monkeypatch.setattr(callbacks.evaluation, "acting", lambda policy: None)
     assert callbacks.evaluation.evaluate(policy, "FetchPush-v4", 12, 0, 0, 0.0) == one

@@ -149,7 +149,7 @@ def main() -> None:
     from callbacks import evaluation, nan_guard, progress, stop  # noqa: F401
     from common import provenance
     from envs import make, rollout, vector, video  # noqa: F401
-    from persistence import metric_log, run_files  # noqa: F401
+    from persistence import clock, earlier_run, metric_log, run_files, run_meta  # noqa: F401
     from tests.contract import tiny
 
     torch.set_num_threads(1)
