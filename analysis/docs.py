@@ -11,6 +11,9 @@ Five marks, invisible on a rendered page; what stands between a mark and its end
     <!--recipes-->…<!--/recipes-->                                     all measured recipes, from results/recipes/
     <!--sweep results/sweeps/z.json-->…<!--/sweep-->                   every run of a sweep, a row a variant
 
+No line may begin with a value's mark: a comment at the beginning of a line opens an HTML block, in which Markdown is
+not read, and the paragraph falls apart. Where a rate stands in running text, its format is `prose`.
+
 A region of a lab lies between the comments `# --8<-- [start:name]` and `# --8<-- [end:name]`.
 """
 
@@ -36,6 +39,8 @@ VALUE = re.compile(r"<!--value (\S+) (\S+) (\S+?)-->(.*?)<!--/value-->", re.S)
 CODE = re.compile(r"<!--code (\S+) (\S+?)-->(.*?)<!--/code-->", re.S)
 RECIPES = re.compile(r"<!--recipes-->(.*?)<!--/recipes-->", re.S)
 SWEEP = re.compile(r"<!--sweep (\S+?)-->(.*?)<!--/sweep-->", re.S)
+# Also at the beginning of a line of a quotation or a list, where it does the same.
+AT_LINE_START = re.compile(r"^(?:[ \t>*+-]|\d+[.)])*<!--value .*$", re.M)
 CHAPTERS = re.compile(r"<!--chapters-->(.*?)<!--/chapters-->", re.S)
 
 
@@ -49,13 +54,18 @@ def look_up(value: Any, path: str) -> Any:
 def show(value: Any, form: str) -> str:
     """A value as text.
 
-    `rate`: a rate with its n and interval; `percent`; `minutes`, `seconds` and `ms` from seconds; `hardware`: the
-    machine in words; `text`; anything else is a Python format such as `.3f` or `,d`.
+    `rate`: a rate with its n and interval, for tables; `prose`: the same for running text; `percent`; `minutes`,
+    `seconds` and `ms` from seconds; `hardware`: the machine in words; `text`; anything else is a Python format such as
+    `.3f` or `,d`.
     """
     if value is None:
         return "not measured"
     if form == "rate":
         return format_rate(Rate.model_validate(value))
+    if form == "prose":
+        rate = Rate.model_validate(value)
+        low, high = 100 * rate.low, 100 * rate.high
+        return f"{100 * rate.rate:.1f}% ({rate.successes} of {rate.n}; 95% interval {low:.1f} to {high:.1f})"
     if form == "percent":
         return f"{100 * value:.1f}%"
     if form == "minutes":
@@ -157,7 +167,10 @@ def _flag(value: Any) -> str:
 
 
 def fill(text: str, root: Path) -> str:
-    """The page with everything between marks generated afresh."""
+    """The page with everything between marks generated afresh. Raises `UserError` on a mark that would not render."""
+    if broken := AT_LINE_START.search(text):
+        line = text[: broken.start()].count("\n") + 1
+        raise UserError(f"line {line} begins with a mark, which opens an HTML block; put the mark into the line above.")
 
     def value(match: re.Match[str]) -> str:
         file, path, form = match.group(1, 2, 3)

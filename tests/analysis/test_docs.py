@@ -33,18 +33,27 @@ def root(tmp_path: Path) -> Path:
     [
         ("results/a.json rate rate", "97 of 100 = 97.0% [91.5, 99.0]"),
         ("results/a.json rows.0.d .3f", "0.021"),
+        ("results/a.json rate prose", "97.0% (97 of 100; 95% interval 91.5 to 99.0)"),
         ("results/a.json wall_clock_s minutes", "1.5 min"),
         ("results/a.json rows.0.d ms", "21.30 ms"),
         ("results/a.json hardware hardware", "2 cores (X), no GPU"),
     ],
 )
 def test_values(root: Path, mark: str, shown: str) -> None:
-    assert docs.fill(f"<!--value {mark}-->old<!--/value-->", root) == f"<!--value {mark}-->{shown}<!--/value-->"
+    assert docs.fill(f"= <!--value {mark}-->old<!--/value-->", root) == f"= <!--value {mark}-->{shown}<!--/value-->"
 
 
 def test_two_values_without_a_space_between_their_marks(root: Path) -> None:
     one = "<!--value results/a.json wall_clock_s .0f-->?<!--/value-->"
-    assert docs.fill(f"{one} and {one}", root) == f"{one} and {one}".replace("?", "90")
+    assert docs.fill(f"= {one} and {one}", root) == f"= {one} and {one}".replace("?", "90")
+
+
+@pytest.mark.parametrize("before", ["", "  ", "- ", "> ", "1. ", "> - "])
+def test_a_mark_that_begins_a_line_is_refused(root: Path, before: str, capsys: pytest.CaptureFixture[str]) -> None:
+    mark = "<!--value results/a.json wall_clock_s .0f-->90<!--/value-->"
+    (root / "README.md").write_text(f"Ninety:\n{before}{mark} seconds.\n")
+    assert docs.main(["--check", "--root", str(root)]) == 2
+    assert "README.md: line 2 begins with a mark" in capsys.readouterr().err
 
 
 def test_code_is_dedented_and_filling_twice_changes_nothing(root: Path) -> None:
@@ -57,7 +66,7 @@ def test_code_is_dedented_and_filling_twice_changes_nothing(root: Path) -> None:
 @pytest.mark.parametrize("mark", ["results/none.json a .1f", "results/a.json rows.7.d .1f", "results/a.json rate .1f"])
 def test_a_number_without_a_report_is_refused(root: Path, mark: str) -> None:
     with pytest.raises(UserError):
-        docs.fill(f"<!--value {mark}--><!--/value-->", root)
+        docs.fill(f"= <!--value {mark}--><!--/value-->", root)
 
 
 def test_a_region_that_is_not_there_is_refused(root: Path) -> None:
@@ -67,7 +76,7 @@ def test_a_region_that_is_not_there_is_refused(root: Path) -> None:
 
 def test_check_finds_a_number_that_was_typed(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = root / "README.md"
-    page.write_text("<!--value results/a.json rows.0.d .3f-->0.019<!--/value-->")
+    page.write_text("It is <!--value results/a.json rows.0.d .3f-->0.019<!--/value-->.")
     assert docs.main(["--check", "--root", str(root)]) == 1
     assert "stale" in capsys.readouterr().out
     assert docs.main(["--root", str(root)]) == 0

@@ -1,0 +1,82 @@
+"""The pages as a reader sees them: through a CommonMark renderer, as GitHub shows them."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+
+from analysis import docs
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [page.relative_to(ROOT) for page in [*docs.pages(ROOT), ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]]
+MARKDOWN = MarkdownIt("commonmark").enable("table")
+# Raw HTML that pages may use: comments on a line of their own, and folded parts.
+RAW = re.compile(r"<!--.*?-->|</?details>|<summary>.*?</summary>|</?(?:p|div)(?: align=\"center\")?>|<img [^>]*>", re.S)
+
+
+class Text(HTMLParser):
+    """The text of a rendered page, comments and code left out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: list[str] = []
+        self.code = 0
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.code += tag in ("code", "pre")
+
+    def handle_endtag(self, tag: str) -> None:
+        self.code -= tag in ("code", "pre")
+
+    def handle_data(self, data: str) -> None:
+        if not self.code:
+            self.parts.append(data)
+
+
+def raw_paragraphs(text: str) -> list[str]:
+    """What is left of a page's HTML blocks without the tags that pages may use: text that was lost to Markdown."""
+    blocks = [token.content for token in MARKDOWN.parse(text) if token.type == "html_block"]
+    return [left for block in blocks if (left := RAW.sub("", block).strip())]
+
+
+def shown(text: str) -> str:
+    """What a reader sees of a page, code left out."""
+    parser = Text()
+    parser.feed(MARKDOWN.render(text))
+    return "".join(parser.parts)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_no_paragraph_is_lost_to_html(page: Path) -> None:
+    assert not raw_paragraphs((ROOT / page).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_no_markup_is_left_for_the_reader_to_see(page: Path) -> None:
+    """Stars, table bars, links and fences that did not become what they were meant to be."""
+    text = re.sub(r"\$[^$\n]+\$", "", shown((ROOT / page).read_text(encoding="utf-8")))
+    for mark in ("**", "](", "```", "| ---", "<!--", "$"):
+        place = text.find(mark)
+        assert place < 0, f"{page} shows {text[max(0, place - 60) : place + 60]!r}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_mathematics_survives_the_renderer(page: Path) -> None:
+    """Display equations stand in fences; of an inline one Markdown takes no backslash and no underscore."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert "$$" not in text, "a display equation belongs into a ```math block"
+    prose, seen = re.sub(r"^```.*?^```$|`[^`\n]*`", "", text, flags=re.S | re.M), shown(text)
+    for formula in re.findall(r"\$([^$]+)\$", prose):
+        assert formula.replace("\\|", "|") in seen, f"{page}: Markdown changes ${formula}$"
+
+
+def test_the_checks_find_what_they_are_there_for() -> None:
+    """A mark at the beginning of a line is what made paragraphs of these pages fall apart."""
+    broken = "One\n<!--value a b c-->two<!--/value--> *three*.\n"
+    assert raw_paragraphs(broken) == ["two *three*."]
+    assert not raw_paragraphs("One <!--value a b c-->two<!--/value--> *three*.\n")
+    assert "**" in shown("a **b** and ** c **\n") and "$a_{b*c}$" not in shown("*x* $a_{b*c}$ and $d*e$\n")
