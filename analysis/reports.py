@@ -13,11 +13,10 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from common.errors import UserError
-from common.files import parse_json, write_atomically
+from common.files import LARGEST_REPORT, check_report_place, parse_json, write_atomically
 
 SCHEMA_VERSION = 1
 SCHEMAS = Path(__file__).parent / "schemas"
-LARGEST_REPORT = 64 * 2**20
 
 
 class Record(BaseModel):
@@ -206,8 +205,13 @@ def dump(report: Metadata) -> str:
     return json.dumps(checked.model_dump(mode="json", by_alias=True), indent=2, allow_nan=False) + "\n"
 
 
-def save(path: str | Path, report: Metadata) -> None:
-    """Write a report in one step."""
+def save(path: str | Path, report: Metadata, overwrite: bool = False) -> None:
+    """Write a report in one step. Raises `UserError` where that would replace a file of another kind.
+
+    `overwrite` replaces it all the same. What a run may replace beside its checkpoint, the run itself decides.
+    """
+    if not overwrite and not isinstance(report, TrainMeta):
+        check_report_place(path, "report", (report.kind,))
     write_atomically(path, dump(report))
 
 

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import functools
 import inspect
 import io
+import os
 import re
+import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from common.errors import TrainingFailure, UserError, closest
+from common.errors import TrainingFailure, UserError, closest, printable
+from common.files import check_report_place
+from common.streams import tolerant_streams
 
 Result = TypeVar("Result")
 
@@ -70,39 +75,100 @@ def explain(box: str, flags: Sequence[str], names: Sequence[str] = ()) -> str:
     return f"{message}.{hint}"
 
 
+def _wide_enough() -> None:
+    """See to it that tyro lays its help out for a terminal of at least 40 columns: for one column it never ends."""
+    if shutil.get_terminal_size().columns < 40:
+        os.environ["COLUMNS"] = "40"
+
+
+def _check(values: Mapping[str, Any]) -> None:
+    """Raise `UserError` on flags that are there and empty, and on a report that would replace another kind of file."""
+    for name, value in values.items():
+        flag = f"--{name.replace('_', '-')}"
+        if value == "":
+            raise UserError(f"{flag} is empty; give it a value or leave it out.")
+        if name == "json_out" and isinstance(value, str) and not values.get("overwrite"):
+            check_report_place(value, flag)
+
+
 def parse(
     target: Callable[..., Result], argv: Sequence[str] | None, prog: str, description: str | None = None
 ) -> Result:
     """`target` built from `argv` (the process's own where None). Raises `UserError`; `--help` prints and exits 0."""
     import tyro
 
+    _wide_enough()
     caught = io.StringIO()
     try:
         with contextlib.redirect_stderr(caught):
-            return tyro.cli(target, args=argv, prog=prog, description=description)
+            found = tyro.cli(target, args=argv, prog=prog, description=description)
     except SystemExit as stop:
         if not stop.code:
             raise
         raise UserError(explain(caught.getvalue(), _flags(target))) from None
+    if dataclasses.is_dataclass(found):
+        _check({field.name: getattr(found, field.name) for field in dataclasses.fields(found)})
+    return found
+
+
+# What the machine refuses, not the program: too many open files, no space, no memory.
+REFUSALS = {errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EIO, errno.EROFS, errno.EFBIG}
+
+
+def refusal(error: BaseException) -> str | None:
+    """One line for an error that is the machine's; None where it is a mistake of this program."""
+    if isinstance(error, MemoryError):
+        return "not enough memory for this; make it smaller."
+    if isinstance(error, OSError) and error.errno in REFUSALS:
+        where = f"{error.filename}: " if error.filename else ""
+        fix = "; raise the limit (ulimit -n)" if error.errno in (errno.EMFILE, errno.ENFILE) else ""
+        return f"{where}{error.strerror}{fix}."
+    text = str(error)
+    if isinstance(error, ImportError) and os.strerror(errno.EMFILE) in text:
+        return f"{os.strerror(errno.EMFILE)}; raise the limit (ulimit -n)."
+    if isinstance(error, RuntimeError) and re.search(r"can't allocate memory|out of memory", text):
+        return "not enough memory for these settings; make them smaller."
+    return None
 
 
 def guarded(action: Callable[[], Any]) -> int:
-    """Run `action` and return the process's exit status: its own integer or 0, 2 on a `UserError`, 1 on a failure."""
+    """Run `action` and return the process's exit status: its own integer or 0, 2 on a `UserError`, 1 on a failure.
+
+    Where the output cannot be written the action goes on without it. A pipe that its reader closed is nothing to
+    report; a full device is, at the end, with status 2.
+    """
+    with tolerant_streams() as out:
+        status = _status(action)
+        out.flush()
+        if status == 0 and (reason := out.lost()):
+            print(f"error: standard output: {reason}; what should have been printed is lost.", file=sys.stderr)
+            status = 2
+    return status
+
+
+def _status(action: Callable[[], Any]) -> int:
     try:
         result = action()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         return 2
     except TrainingFailure as error:
-        print(f"failed: {error}", file=sys.stderr)
+        print(f"failed: {printable(str(error))}", file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        # `… | head` closed the pipe: the reader has what it wanted.
-        sys.stderr.close()
-        return 0
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    except SystemExit as stop:
+        # `--help` ends so.
+        if stop.code:
+            raise
+        return 0
+    except (OSError, MemoryError, ImportError, RuntimeError) as error:
+        line = refusal(error)
+        if line is None:
+            raise
+        print(f"error: {printable(line)}", file=sys.stderr)
+        return 2
     return result if isinstance(result, int) and not isinstance(result, bool) else 0
 
 
@@ -123,11 +189,13 @@ def subcommands(
         # Parsing runs with stderr captured; the function itself must run outside of that.
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Callable[[], Any]:
+            _check(inspect.signature(function).bind(*args, **kwargs).arguments)
             return functools.partial(function, *args, **kwargs)
 
         return wrapper
 
     def action() -> Any:
+        _wide_enough()
         caught = io.StringIO()
         try:
             with contextlib.redirect_stderr(caught):

@@ -9,10 +9,63 @@ import contextlib
 import hashlib
 import json
 import os
+import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
 from common.errors import UserError
+
+# Kinds of report that a reader may ask for again and again under the same name; `train` is not among them.
+REPORTS = ("evaluation", "data", "versions", "reproducibility")
+LARGEST_REPORT = 64 * 2**20
+
+
+def refuse_special(path: Path) -> None:
+    """Raise `UserError` where `path` is there and no ordinary file: a rename would put a file in a device's place."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        # Nothing there, or no right to look: writing says which.
+        return
+    if stat.S_ISDIR(mode):
+        raise UserError(f"cannot write: {path} is a folder; give a file name.")
+    if not stat.S_ISREG(mode):
+        raise UserError(f"cannot write: {path} is a device or a pipe; give a file name.")
+
+
+def _new_file(path: Path) -> int:
+    """A descriptor of a new, empty file at `path`; what is there is removed, a link too, and never followed."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
+def stage(path: str | Path, data: bytes) -> Path:
+    """`data` on the disk under the temporary name that belongs to `path`, ready to be renamed; returns that name.
+
+    Raises `UserError` where the disk is full or the place cannot be written; nothing is left behind then.
+    """
+    path = Path(path)
+    refuse_special(path)
+    # The name is fixed, not random: what a killed process left behind is overwritten by the next one.
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(_new_file(temporary), "wb") as file:
+            file.write(data)
+            file.flush()
+            # Without this a power cut after the rename could leave the new name on empty blocks.
+            os.fsync(file.fileno())
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise _cannot_write(path, error) from error
+    return temporary
+
+
+def _cannot_write(path: Path, error: OSError) -> UserError:
+    return UserError(f"cannot write {path}: {error.strerror or error}. Free some space or choose another place.")
 
 
 def write_atomically(path: str | Path, data: bytes | str) -> None:
@@ -21,23 +74,13 @@ def write_atomically(path: str | Path, data: bytes | str) -> None:
     Raises `UserError` where the disk is full or the place cannot be written; the old file is then untouched.
     """
     path = Path(path)
-    content = data.encode() if isinstance(data, str) else data
-    # The name is fixed, not random: what a killed process left behind is overwritten by the next one.
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = stage(path, data.encode() if isinstance(data, str) else data)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            # Without this a power cut after the rename could leave the new name on empty blocks.
-            os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise UserError(
-            f"cannot write {path}: {error.strerror or error}. Free some space or choose another place."
-        ) from error
+        raise _cannot_write(path, error) from error
 
 
 def write_json(path: str | Path, value: Any) -> None:
@@ -62,12 +105,30 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def report_kind(path: Path) -> str | None:
+    """The kind of report in the file at `path`; None where it holds none of ours, or cannot be read."""
+    try:
+        if os.stat(path).st_size > LARGEST_REPORT:
+            return None
+        value = parse_json(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    ours = isinstance(value, dict) and isinstance(value.get("schema_version"), int)
+    return value["kind"] if ours and isinstance(value.get("kind"), str) else None
+
+
+def check_report_place(path: str | Path, flag: str, kinds: Iterable[str] = REPORTS) -> None:
+    """Raise `UserError` where a report at `path` would replace a file that is no report of one of `kinds`."""
+    path = Path(path)
+    refuse_special(path)
+    if os.path.lexists(path) and report_kind(path) not in kinds:
+        raise UserError(f"{flag} {path} exists and is no report of this kind; give another name or delete it first.")
+
+
 def check_writable(path: str | Path, need_bytes: int = 0) -> None:
     """Raise `UserError` now, before hours of work, if `path` could not be written later."""
     path = Path(path)
-    # Not `Path.is_dir`, which raises where the folder may not be entered or the name is too long.
-    if os.path.isdir(path):
-        raise UserError(f"{path} is a folder; give a file name.")
+    refuse_special(path)
     probe = path.with_name(f".{path.name}.probe")
     try:
         write_atomically(probe, b"probe")
@@ -75,8 +136,8 @@ def check_writable(path: str | Path, need_bytes: int = 0) -> None:
         # The user knows the file that was asked for, not the one that tried the place.
         raise UserError(str(error).replace(str(probe), str(path))) from None
     probe.unlink()
-    stat = os.statvfs(path.parent)
-    free = stat.f_bavail * stat.f_frsize
+    status = os.statvfs(path.parent)
+    free = status.f_bavail * status.f_frsize
     if free < need_bytes:
         raise UserError(
             f"{path.parent} has {free / 2**20:.0f} MiB free and this run may need {need_bytes / 2**20:.0f} MiB. "

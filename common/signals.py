@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-import sys
 import threading
 from types import FrameType
 from typing import Any
@@ -15,7 +15,10 @@ class Interrupted(Exception):
 
 
 class StopSignals:
-    """While entered, the first SIGINT or SIGTERM sets `caught`; a second one ends the process at once.
+    """While entered, the first SIGINT or SIGTERM sets `caught`; a SIGINT after it ends the process at once.
+
+    A second SIGTERM does not: it is no impatient person's. A dying sweep sends one for each of its threads, and a batch
+    system one to the job and one to each of its steps.
 
     Outside of the main thread signals cannot be caught, and nothing is done.
     """
@@ -26,10 +29,14 @@ class StopSignals:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.caught is not None:
-            # Not sys.exit: the user has asked twice, and clean-up may be what hangs.
-            os._exit(128 + number)
+            if number == signal.SIGINT:
+                # Not sys.exit: the user has asked twice, and clean-up may be what hangs.
+                os._exit(128 + number)
+            return
         self.caught = number
-        print("\nstopping; press Ctrl-C again to quit at once", file=sys.stderr, flush=True)
+        # Not print: the signal may have come in the middle of one, and a buffered writer does not take a second.
+        with contextlib.suppress(OSError):
+            os.write(2, b"\nstopping; press Ctrl-C again to quit at once\n")
 
     def __enter__(self) -> StopSignals:
         if threading.current_thread() is threading.main_thread():

@@ -27,7 +27,9 @@ ROOT = Path(__file__).resolve().parents[1]
 # A Python in which the project is not installed can still be looked at.
 sys.path.insert(0, str(ROOT))
 
+from common.cli import guarded  # noqa: E402
 from common.errors import UserError  # noqa: E402
+from common.files import check_report_place  # noqa: E402
 from common.provenance import git_state, gpu_name  # noqa: E402
 from envs.rendering import BACKENDS, try_backend  # noqa: E402
 
@@ -295,11 +297,15 @@ def write_report(path: str, findings: dict[str, list[Finding]], seconds: float) 
     print(f"report -> {path}")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit status: 0 where training works, 1 where it would not, 2 on a mistake."""
+def examine_and_tell(argv: Sequence[str] | None = None) -> int:
+    """All checks, printed as they come; the exit status. Raises `UserError` on a report that cannot be written."""
     parser = argparse.ArgumentParser(prog="doctor.py", description="What this machine can do, and what mends the rest.")
     parser.add_argument("--json-out", help="report to write")
     arguments = parser.parse_args(argv)
+    if arguments.json_out is not None:
+        if not arguments.json_out:
+            raise UserError("--json-out is empty; give it a value or leave it out.")
+        check_report_place(arguments.json_out, "--json-out", ("data",))
     began, findings = time.monotonic(), {}
     for name in CHECKS:
         findings[name] = examine(name)
@@ -318,6 +324,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"error: {error}", file=sys.stderr)
             return 1 if failed else 2
     return 1 if failed else 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit status: 0 where training works, 1 where it would not, 2 on a mistake."""
+    return guarded(lambda: examine_and_tell(argv))
 
 
 if __name__ == "__main__":

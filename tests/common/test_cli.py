@@ -6,6 +6,7 @@ import io
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -119,3 +120,66 @@ def test_subcommands(capsys: pytest.CaptureFixture[str]) -> None:
     for argv in (["trian"], ["train", "--step", "2"], []):
         assert subcommands(table, "x", argv=argv) == 2
         assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@dataclass(frozen=True)
+class Reporting:
+    """Writes a report."""
+
+    json_out: str | None = None
+    """Report to write."""
+    overwrite: bool = False
+    """Whatever is there."""
+
+
+def test_an_empty_value_is_a_mistake_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UserError, match="--json-out is empty"):
+        parse(Reporting, ["--json-out", ""], "x")
+
+    def report(json_out: str | None = None) -> int:
+        """Report."""
+        return 9
+
+    assert subcommands({"report": report, "other": report}, "x", argv=["report", "--json-out="]) == 2
+    assert "--json-out is empty" in capsys.readouterr().err
+    assert subcommands({"report": report, "other": report}, "x", argv=["report", "--json-out=r.json"]) == 9
+
+
+def test_a_report_that_would_replace_another_file_is_refused_before_the_work(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("mine")
+    with pytest.raises(UserError, match="--json-out .*notes.txt exists and is no report"):
+        parse(Reporting, ["--json-out", str(path)], "x")
+    assert parse(Reporting, ["--json-out", str(path), "--overwrite"], "x").overwrite
+    path.write_text('{"schema_version": 1, "kind": "data"}')
+    assert parse(Reporting, ["--json-out", str(path)], "x").json_out == str(path)
+
+
+@pytest.mark.parametrize("columns", ["1", "3", "10", "39"])
+def test_help_ends_on_the_narrowest_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert guarded(lambda: parse(Example, ["--help"], "x")) == 0
+    assert 10 < len(capsys.readouterr().out.splitlines()) < 60
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(24, "Too many open files"), "raise the limit (ulimit -n)"),
+        (OSError(28, "No space left on device", "a.bin"), "a.bin: No space left on device"),
+        (ImportError("libx.so: cannot open shared object file: Too many open files"), "raise the limit"),
+        (MemoryError(), "not enough memory"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"), "memory"),
+    ],
+)  # fmt: skip
+def test_what_the_machine_refuses_is_one_line(capsys: pytest.CaptureFixture[str], error: Exception, words: str) -> None:
+    assert guarded(raises(error)) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and words in said and said.count("\n") == 1
+
+
+def test_an_error_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert guarded(raises(UserError("trained on \x1b]0;owned\x07\x1b[2J"))) == 2
+    assert capsys.readouterr().err == "error: trained on \\x1b]0;owned\\x07\\x1b[2J\n"

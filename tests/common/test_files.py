@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from common import files
 from common.errors import UserError
-from common.files import check_writable, parse_json, sha256, write_atomically, write_json
+from common.files import check_report_place, check_writable, parse_json, sha256, write_atomically, write_json
 
 
 def test_writes_bytes_and_text_and_makes_the_folder(tmp_path: Path) -> None:
@@ -176,3 +176,61 @@ def test_what_is_no_json_is_a_value_error(data: bytes) -> None:
 def test_sha256_of_the_standards_own_example() -> None:
     # FIPS 180-2, appendix B.1
     assert sha256(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_planted_link_is_never_followed(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("keep me")
+    (tmp_path / ".w.zip.tmp").symlink_to(tmp_path / "precious")
+    (tmp_path / ".w.zip.probe").symlink_to(tmp_path / "precious")
+    check_writable(tmp_path / "w.zip")
+    write_atomically(tmp_path / "w.zip", b"new")
+    assert (tmp_path / "precious").read_text() == "keep me"
+    assert (tmp_path / "w.zip").read_bytes() == b"new" and not (tmp_path / "w.zip").is_symlink()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "link to a device", "folder"])
+def test_what_is_no_ordinary_file_is_never_replaced(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "place"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "link to a device":
+        path.symlink_to("/dev/full")
+    else:
+        path = Path("/dev/null")
+    before = os.lstat(path)
+    for write in (write_atomically, lambda path, _: check_writable(path), lambda path, _: check_report_place(path, "")):
+        with pytest.raises(UserError, match="cannot write: .* is a"):
+            write(path, b"x")
+    assert os.lstat(path)[:3] == before[:3]
+    assert os.listdir(tmp_path) == ([] if kind == "device" else ["place"])
+
+
+@pytest.mark.parametrize(
+    ("content", "kinds", "allowed"),
+    [
+        ({"schema_version": 1, "kind": "evaluation"}, ("evaluation",), True),
+        ({"schema_version": 1, "kind": "data"}, ("evaluation",), False),
+        ({"schema_version": 1, "kind": "train"}, ("evaluation", "data"), False),
+        ({"kind": "evaluation"}, ("evaluation",), False), ({"schema_version": 1, "kind": []}, ("evaluation",), False),
+        ([], ("evaluation",), False), (None, ("evaluation",), False),
+    ],
+)  # fmt: skip
+def test_a_report_replaces_reports_of_its_kind_alone(
+    tmp_path: Path, content: object, kinds: tuple[str, ...], allowed: bool
+) -> None:
+    path = tmp_path / "r.json"
+    check_report_place(path, "--json-out", kinds)
+    path.write_text("not JSON" if content is None else json.dumps(content))
+    if allowed:
+        check_report_place(path, "--json-out", kinds)
+    else:
+        with pytest.raises(UserError, match="--json-out .*r.json exists and is no report of this kind"):
+            check_report_place(path, "--json-out", kinds)
+
+
+def test_a_report_does_not_replace_a_link_into_nothing(tmp_path: Path) -> None:
+    (tmp_path / "r.json").symlink_to(tmp_path / "gone")
+    with pytest.raises(UserError, match="exists"):
+        check_report_place(tmp_path / "r.json", "--json-out")

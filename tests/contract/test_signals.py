@@ -52,17 +52,29 @@ def test_a_signal_during_an_evaluation(tmp_path: Path, commands: Any, number: si
     assert steps == [[e["steps"], e["success"]] for e in meta(tmp_path / "whole")["evaluations"]]
 
 
-@pytest.mark.parametrize("number", SIGNALS)
-def test_the_second_one_quits_at_once(tmp_path: Path, commands: Any, number: signal.Signals) -> None:
+@pytest.mark.parametrize("first", SIGNALS)
+def test_a_second_ctrl_c_quits_at_once(tmp_path: Path, commands: Any, first: signal.Signals) -> None:
     # Environments in the main thread, so that the signals arrive inside the step that hangs.
-    hang = f"(send({int(number)})(), send({int(number)})(), __import__('time').sleep(30))"
+    hang = f"(send({int(first)})(), send({int(signal.SIGINT)})(), __import__('time').sleep(30))"
     began = time.monotonic()
     cut = commands(f"{TINY} --vec-env dummy --out cut", tmp_path, setup=f"at_step(33, lambda: {hang})")
     assert time.monotonic() - began < 15
-    assert cut.status == SIGNALS[number]
+    assert cut.status == 130
     # Nothing was tidied up, and nothing is lost.
     assert meta(tmp_path / "cut")["status"] == "running"
     assert commands(f"{TINY} --vec-env dummy --out cut", tmp_path).status == 0
+
+
+@pytest.mark.parametrize("first", SIGNALS)
+def test_a_second_sigterm_does_not_spoil_the_saving(tmp_path: Path, commands: Any, first: signal.Signals) -> None:
+    """The kernel repeats a dying parent's signal for each of its threads."""
+    again = f"[send(number)() for number in ({int(first)}, 15, 15, 15)]"
+    cut = commands(f"{TINY} --vec-env dummy --out cut", tmp_path, setup=f"at_step(33, lambda: {again})")
+    assert cut.status == SIGNALS[first]
+    assert (meta(tmp_path / "cut")["status"], meta(tmp_path / "cut")["message"]) == ("interrupted", first.name)
+    assert commands(f"{TINY} --vec-env dummy --out whole", tmp_path).status == 0
+    assert commands(f"{TINY} --vec-env dummy --out cut", tmp_path).status == 0
+    assert_same_run(tmp_path / "whole", tmp_path / "cut")
 
 
 def test_impatience_ends_a_run_whose_environment_hangs_in_a_thread(tmp_path: Path, commands: Any) -> None:
