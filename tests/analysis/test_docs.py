@@ -20,7 +20,16 @@ def root(tmp_path: Path) -> Path:
     rate = {"n": 100, "successes": 97, "rate": 0.97, "low": 0.915, "high": 0.99}
     machine = {"cores": 2, "cpu": "X", "gpu": None}
     (tmp_path / "results/a.json").write_text(
-        json.dumps({"rate": rate, "rows": [{"d": 0.0213}], "wall_clock_s": 90, "hardware": machine})
+        json.dumps(
+            {
+                "rate": rate,
+                "rows": [{"d": 0.0213}],
+                "wall_clock_s": 90,
+                "hardware": machine,
+                "over": {"mean": 0.8, "low": 0.7, "high": 0.9},
+                "gain": {"difference": -0.03, "low": -0.08, "high": 0.02},
+            }
+        )
     )
     (tmp_path / "scripts/labs/lab.py").write_text(
         "def f():\n    # --8<-- [start:body]\n    x = 1\n    if x:\n        return x\n    # --8<-- [end:body]\n"
@@ -32,6 +41,8 @@ def root(tmp_path: Path) -> Path:
     ("mark", "shown"),
     [
         ("results/a.json rate rate", "97 of 100 = 97.0% [91.5, 99.0]"),
+        ("results/a.json over mean", "80.0% [70.0, 90.0]"),
+        ("results/a.json gain points", "-3.0 points (95% interval -8.0 to 2.0)"),
         ("results/a.json rows.0.d .3f", "0.021"),
         ("results/a.json rate prose", "97.0% (97 of 100; 95% interval 91.5 to 99.0)"),
         ("results/a.json wall_clock_s minutes", "1.5 min"),

@@ -1,0 +1,89 @@
+"""The numbers and figures of chapter 04, from the reports of its sweeps: nothing is trained here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analysis.hindsight import METHODS, by_seed, compared, rows_of_sweep
+from analysis.hindsight_figures import bits_figure, curves_figure, dots_figure
+from analysis.reports import DataReport, load
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+RELABELLING = ("future_k2", "future_k8", "final_k4", "episode_k4")
+# Of push_ablation.json and push_settings.json, in the words of the page.
+PARTS = {
+    "recipe": "the recipe", "no_normalisation": "raw inputs", "no_mirror": "no mirror image",
+    "no_reachable_goals": "no acting on achieved goals", "no_moved_share": "no extra draw of episodes that moved",
+    "no_random_actions": "no random actions after the warm-up", "returns_of_1_step": "returns of one step",
+    "no_clipped_targets": "targets not clipped", "no_matched_goals": "no matching to desired goals",
+}  # fmt: skip
+# Updates, entropy, inputs: the sweep and the variant that holds the cell.
+FACTORIAL = {
+    ("3 for 4", "fixed", "normalised"): ("push_ablation", "recipe"),
+    ("3 for 4", "fixed", "raw"): ("push_ablation", "no_normalisation"),
+    ("3 for 4", "tuned", "normalised"): ("push_settings", "ent_coef_auto"),
+    ("3 for 4", "tuned", "raw"): ("ch04_push_factorial", "three_for_4_tuned_raw"),
+    ("1 for 8", "fixed", "normalised"): ("ch04_push_factorial", "one_for_8"),
+    ("1 for 8", "fixed", "raw"): ("ch04_push_factorial", "one_for_8_raw"),
+    ("1 for 8", "tuned", "normalised"): ("ch04_push_factorial", "one_for_8_tuned"),
+    ("1 for 8", "tuned", "raw"): ("ch04_push_factorial", "one_for_8_tuned_raw"),
+}
+
+
+def rates_of(results: Path, sweep: str, variants: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """Final success of these variants of a sweep, seed by seed."""
+    return by_seed(rows_of_sweep(results / f"sweeps/{sweep}.json", variants))
+
+
+def effects(cells: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """What each factor changed, in fractions: over all pairs of cells that differ in it alone."""
+    found: dict[str, dict[str, float]] = {}
+    for factor, better in (("updates", "3 for 4"), ("entropy", "fixed"), ("inputs", "normalised")):
+        others = [name for name in ("updates", "entropy", "inputs") if name != factor]
+        means = {(cell[factor] == better, *[cell[o] for o in others]): cell["mean"] for cell in cells}
+        gains = {key[1:]: value - means[False, *key[1:]] for key, value in means.items() if key[0]}
+        found[factor] = {"mean": sum(gains.values()) / len(gains), "least": min(gains.values()),
+                         "most": max(gains.values())}  # fmt: skip
+    return found
+
+
+def gather(results: Path) -> dict[str, Any]:
+    """All numbers of the page. Raises `UserError` where a sweep is missing or not finished."""
+    data: dict[str, Any] = {
+        task: compared(rows_of_sweep(results / f"sweeps/ch04_{task}.json")) for task in ("reach", "push")
+    }
+    data["relabelling"] = {
+        "reach": rates_of(results, "ch04_reach_relabelling", ("future_k4", *RELABELLING)),
+        "push": {"future_k4": rates_of(results, "push_ablation", ["recipe"])["recipe"]}
+        | rates_of(results, "ch04_push_relabelling", RELABELLING),
+    }
+    data["parts"] = rates_of(results, "push_ablation", list(PARTS))
+    cells = []
+    for (updates, entropy, inputs), (sweep, variant) in FACTORIAL.items():
+        rates = rates_of(results, sweep, [variant])[variant]
+        mean = sum(rate["rate"] for rate in rates) / len(rates)
+        cells.append({"updates": updates, "entropy": entropy, "inputs": inputs, "rates": rates, "mean": mean})
+    data["factorial"] = {"cells": cells, "effects": effects(cells)}
+    data["bits"] = load(results / "ch04_bit_flip.json", DataReport).data["rows"]
+    return data
+
+
+def draw(data: dict[str, Any]) -> dict[str, Figure]:
+    """The figures by their names."""
+    names = {"no_hindsight": "without hindsight", "hindsight": "with hindsight"}
+    panels = {
+        f"Fetch{task.capitalize()}-v4": {names[m]: [r["evaluations"] for r in data[task][m]["runs"]] for m in METHODS}
+        for task in ("reach", "push")
+    }
+    parts = {PARTS[name]: rates for name, rates in data["parts"].items()}
+    order = sorted(parts, key=lambda name: -sum(rate["rate"] for rate in parts[name]))
+    title = "Push after 40,000 steps, one part of the recipe taken away: 100 episodes a point"
+    return {
+        "curves": curves_figure(panels),
+        "learn_early": dots_figure({name: parts[name] for name in order}, title, reference="the recipe"),
+        "bit_flip": bits_figure(data["bits"], data["bits"][0]["success"]["n"]),
+    }

@@ -1,0 +1,58 @@
+"""The chapter's report and figures: main effects by hand, figures that show every seed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.hindsight_figures import bits_figure, curves_figure, dots_figure, relabelled_episode_figure
+from analysis.hindsight_report import FACTORIAL, PARTS, effects, rates_of
+from analysis.metrics import rate
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def a_rate(successes: int) -> dict:
+    return rate([i < successes for i in range(20)]).model_dump()
+
+
+def test_main_effects() -> None:
+    """Updates add 0.1, entropy nothing, inputs 0.4, and 0.2 more where there are many updates."""
+    cells = [
+        {"updates": updates, "entropy": entropy, "inputs": inputs, "mean": 0.1 * (updates == "3 for 4")
+         + 0.4 * (inputs == "normalised") + 0.2 * (updates == "3 for 4" and inputs == "normalised")}
+        for updates, entropy, inputs in FACTORIAL
+    ]  # fmt: skip
+    found = effects(cells)
+    assert found["inputs"] == pytest.approx({"mean": 0.5, "least": 0.4, "most": 0.6})
+    assert found["updates"] == pytest.approx({"mean": 0.2, "least": 0.1, "most": 0.3})
+    assert found["entropy"] == pytest.approx({"mean": 0.0, "least": 0.0, "most": 0.0})
+
+
+def test_the_parts_of_the_recipe_are_in_the_committed_sweep() -> None:
+    parts = rates_of(ROOT / "results", "push_ablation", list(PARTS))
+    assert parts.keys() == PARTS.keys() and all(len(rates) == 2 for rates in parts.values())
+
+
+def test_curves_draw_a_line_a_seed_and_leave_out_what_began_solved() -> None:
+    run = [{"steps": 100 * i, "success": a_rate(3 * i), "success_net": a_rate(2 * i)} for i in range(4)]
+    figure = curves_figure({"Reach": {"a": [run, run], "b": [run]}, "Push": {"a": [run]}})
+    left, right = figure.axes
+    assert len(left.lines) == 3 and len(right.lines) == 1
+    assert list(left.lines[0].get_ydata()) == [0, 10, 20, 30]
+
+
+def test_dots_and_bits() -> None:
+    axes = dots_figure({"one": [a_rate(4), a_rate(8)], "two": [a_rate(10)]}, "t", reference="one").axes[0]
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["one", "two"]
+    rows = [{"bits": n, "her": her, "seed": 0, "success": a_rate(20 * her)} for n in (5, 10) for her in (True, False)]
+    axes = bits_figure(rows, 20).axes[0]
+    assert [list(line.get_ydata()) for line in axes.lines] == [[0, 0], [100, 100]]
+
+
+def test_an_episode_with_a_row_for_every_goal() -> None:
+    path = np.linspace(0, 1, 20).reshape(10, 2)
+    figure = relabelled_episode_figure(0, 3, path, path + 0.1, path[:3], -np.ones((3, 10)))
+    assert [t.get_text() for t in figure.axes[1].get_yticklabels()] == ["asked for", "relabelled 1", "relabelled 2"]
