@@ -1,6 +1,8 @@
 """Evaluate a checkpoint over seeded episodes, print the rates with their intervals, and write a JSON report.
 
     python eval.py --ckpt checkpoints/first.zip --env FetchReach-v4 --n-episodes 100 --seeds 0-99 --deterministic
+    python eval.py --agent random --env FetchReach-v4
+    python eval.py --ckpt checkpoints/first.zip --env FetchReach-v4 --wrap obs_noise:std=0.02
 
 The policy is built from `<ckpt>.meta.json` and given plain weights: nothing found in the checkpoint is executed.
 The outcome of an episode depends on its seed and the policy alone, not on how many environments run beside it.
@@ -8,7 +10,6 @@ The outcome of an episode depends on its seed and the policy alone, not on how m
 
 from __future__ import annotations
 
-import copy
 import sys
 import time
 from collections.abc import Sequence
@@ -18,25 +19,41 @@ from typing import Any, Literal
 
 from analysis.compare import format_rate
 from analysis.metrics import aggregate, episode_metrics
-from analysis.reports import EvalReport, Summary, save
+from analysis.reports import EvalReport, Perturbation, Summary, TaskRecord, save
 from common import provenance
 from common.cli import guarded, parse
 from common.errors import UserError
-from common.files import check_writable, sha256
+from common.files import check_writable
 from common.seeds import format_seeds, parse_seeds
+from configs.train_config import Repeated
 
-__all__ = ["EvalConfig", "evaluate", "main", "report_for"]
+__all__ = ["EvalConfig", "evaluate", "load_subject", "main", "report_for"]
+# Controllers that --ckpt takes too.
 BASELINES = ("random", "zero")
+# Left out of a report's settings where they say nothing.
+OPTIONAL = ("agent", "wrap", "env_option", "modules", "trained_wraps", "allow_other_env")
 
 
 @dataclass(frozen=True)
 class EvalConfig:
-    """Evaluate a checkpoint over seeded episodes."""
+    """Evaluate a checkpoint or a controller over seeded episodes."""
 
-    ckpt: str
-    """Checkpoint (.zip) with its .meta.json beside it; or `random` or `zero`, the policies to beat."""
     env: str
-    """Environment id."""
+    """Environment id; my_module:MyReach-v0 imports my_module first, which registers it."""
+    ckpt: str | None = None
+    """Checkpoint (.zip) with its .meta.json beside it; or `random` or `zero`, the policies to beat."""
+    agent: str | None = None
+    """Controller by name instead of a checkpoint: random, zero, NAME:key=value,… or my_module:NAME."""
+    wrap: Repeated = ()
+    """Wrapper around the task that the checkpoint was trained in, NAME or NAME:key=value,…; repeat for more."""
+    env_option: Repeated = ()
+    """Option of the environment, key=value, where it is to differ from training's; repeat for more."""
+    trained_wraps: bool = True
+    """Wrap as in training; --no-trained-wraps leaves those wrappers out."""
+    allow_other_env: bool = False
+    """Evaluate a checkpoint on another task than it was trained on, if the spaces are equal."""
+    modules: Repeated = ()
+    """Module to import first, which registers environments or wrappers that the checkpoint names; repeat for more."""
     n_episodes: int | None = None
     """Episodes; by default as many as there are seeds."""
     seeds: str | None = None
@@ -63,23 +80,6 @@ class EvalConfig:
     """Load a foreign Stable-Baselines3 file, which runs code found in it. Only for files you made yourself."""
 
 
-class SeededSampling:
-    """A stochastic policy whose randomness starts afresh with each episode's seed."""
-
-    def __init__(self, policy: Any):
-        self.policy = policy
-
-    def seed(self, seed: int) -> None:
-        """Begin an episode."""
-        import torch
-
-        torch.manual_seed(seed)
-
-    def predict(self, observation: Any, deterministic: bool = False) -> tuple[Any, Any]:
-        """A sampled action."""
-        return self.policy.predict(observation, deterministic=deterministic)
-
-
 def chosen_seeds(config: EvalConfig) -> list[int]:
     """The seeds that the flags name; 0-99 where they name none. Raises `UserError`."""
     if config.seed is not None and config.seeds is not None:
@@ -91,82 +91,71 @@ def chosen_seeds(config: EvalConfig) -> list[int]:
     return parse_seeds(config.seeds, config.n_episodes)
 
 
-def load_anything(config: EvalConfig) -> tuple[Any, dict[str, Any] | None, str | None]:
-    """(a function that makes the policy, facts about its training, hash of its file) for `config.ckpt`."""
-    from agents.build import choose_device
-    from agents.checkpoint import load_policy, load_trusted, meta_path, zip_path
-    from envs.make import is_goal_conditioned, make_env
-    from envs.rollout import RandomPolicy, ZeroPolicy
+def load_subject(config: EvalConfig) -> Any:
+    """The policy or controller that `config` names and the task to run it in: a `persistence.subject.Subject`."""
+    from persistence.subject import Wanted, checkpoint, controller
 
-    device = choose_device(config.device)
-    env = make_env(config.env)
-    try:
-        if not is_goal_conditioned(env):
-            raise UserError(f"{config.env} is not goal-conditioned: success and distances are not defined on it.")
-        if config.ckpt in BASELINES:
-            cls = RandomPolicy if config.ckpt == "random" else ZeroPolicy
-            space = env.action_space
-            return (lambda: cls(space)), None, None
-        path = zip_path(config.ckpt)
-        if config.trust_checkpoint and path.exists() and not meta_path(path).exists():
-            policy, facts = load_trusted(path, device), None
-            if (policy.observation_space, policy.action_space) != (env.observation_space, env.action_space):
-                raise UserError(f"{path.name} was trained on another task than {config.env}: its spaces differ.")
-        else:
-            policy, meta = load_policy(path, env, config.env, device)
-            facts = {"algo": meta.config["algo"], "her": meta.config.get("her"), "seed": meta.seeds[0],
-                     "status": meta.status, "steps": meta.steps, "updates": meta.updates,
-                     "wall_clock_s": meta.wall_clock_s, "config_hash": meta.config_hash}  # fmt: skip
-    finally:
-        env.close()
-
-    def make_policy() -> Any:
-        # One for each thread: between the two halves of a prediction Stable-Baselines3 keeps the distribution in the
-        # policy itself, and another thread's would take its place.
-        own = copy.deepcopy(policy)
-        return own if config.deterministic else SeededSampling(own)
-
-    return make_policy, facts, sha256(path.read_bytes())
+    if (config.ckpt is None) == (config.agent is None):
+        raise UserError("give --ckpt or --agent, one of them.")
+    wanted = Wanted(config.env, config.wrap, config.env_option, config.trained_wraps, config.allow_other_env)
+    agent = config.ckpt if config.ckpt in BASELINES else config.agent
+    if agent is not None:
+        if config.allow_other_env or not config.trained_wraps:
+            raise UserError("--allow-other-env and --no-trained-wraps are for checkpoints: an agent was not trained.")
+        return controller(agent, wanted)
+    return checkpoint(config.ckpt, wanted, config.device, config.deterministic, config.trust_checkpoint, config.modules)
 
 
-def _side_by_side(config: EvalConfig) -> int:
-    """Environments that may run at once: a sampling policy draws from PyTorch's one generator, which threads share."""
-    return config.n_envs if config.deterministic or config.ckpt in BASELINES else 1
-
-
-def _device_used(config: EvalConfig) -> str:
-    """Where actions were computed; baselines need no network."""
-    from agents.build import choose_device
-
-    return "cpu" if config.ckpt in BASELINES else choose_device(config.device)
-
-
-def report_for(
-    config: EvalConfig, make_policy: Any, seeds: list[int], facts: dict[str, Any] | None, digest: str | None
-) -> EvalReport:
+def report_for(config: EvalConfig, subject: Any, seeds: list[int]) -> EvalReport:
     """Run all episodes and put them into a report."""
-    from envs.make import make_env
     from envs.rollout import run_episodes
 
-    n_envs = _side_by_side(config)
+    task, n_envs = subject.task, config.n_envs if subject.parallel else 1
     began = time.monotonic()
-    make = lambda: make_env(config.env)  # noqa: E731
-    traces = run_episodes(make_policy, make, seeds, n_envs, config.deterministic)
+    traces = run_episodes(subject.make_policy, task.make, seeds, n_envs, config.deterministic)
     episodes = [episode_metrics(trace) for trace in traces]
     seconds = time.monotonic() - began
-    settings = asdict(config) | {"seeds": format_seeds(seeds), "ckpt": Path(config.ckpt).name}
-    for path_like in ("json_out", "video_out"):
-        del settings[path_like]
-    mode = config.ckpt if config.ckpt in BASELINES else "deterministic" if config.deterministic else "sampled"
     return EvalReport(
         **provenance.metadata(
-            settings, env_id=config.env, seeds=seeds, device=_device_used(config), n_envs=n_envs,
+            _settings(config, seeds), env_id=config.env, seeds=seeds, device=subject.device, n_envs=n_envs,
             wall_clock_s=round(seconds, 3), steps_per_second=round(sum(e.length for e in episodes) / seconds, 1),
-            evaluation_protocol=f"{mode} policy, seeds {format_seeds(seeds)}, success at the last step",
+            evaluation_protocol=_protocol(config, subject, seeds),
         ),
-        policy=Path(config.ckpt).name, checkpoint_sha256=digest, training=facts, deterministic=config.deterministic,
+        policy=subject.name, checkpoint_sha256=subject.checkpoint_sha256, training=subject.training,
+        deterministic=config.deterministic, perturbation=subject.perturbation,
+        task=TaskRecord(env_id=task.env_id, wrappers=list(task.wrappers), options=list(task.options)),
         episodes=episodes, aggregate=aggregate(episodes),
     )  # fmt: skip
+
+
+def _settings(config: EvalConfig, seeds: list[int]) -> dict[str, Any]:
+    """What decided the report's numbers."""
+    values, defaults = asdict(config), EvalConfig(env=config.env)
+    values |= {"seeds": format_seeds(seeds), "ckpt": config.ckpt and Path(config.ckpt).name}
+    silent = {key for key in OPTIONAL if values[key] == getattr(defaults, key)} | {"json_out", "video_out"}
+    return {key: value for key, value in values.items() if key not in silent and (key, value) != ("ckpt", None)}
+
+
+def _protocol(config: EvalConfig, subject: Any, seeds: list[int]) -> str:
+    mode = subject.name if subject.training is None else "deterministic" if config.deterministic else "sampled"
+    words = [f"{mode} policy", f"seeds {format_seeds(seeds)}", "success at the last step"]
+    if subject.perturbation is not None:
+        words.append(f"perturbed: {_differences(subject.perturbation, subject.task.options)}")
+    elif subject.task.wrappers or subject.task.options:
+        words.append(subject.task.describe())
+    return ", ".join(words)
+
+
+def _differences(perturbation: Perturbation, options: Sequence[str]) -> str:
+    """How the evaluated task differs from training's, in words."""
+    words = [f"trained on {perturbation.trained_on}"] if perturbation.trained_on else []
+    words += [f"{text} added" for text in perturbation.added_wrappers]
+    words += [f"{text} left out" for text in perturbation.left_out_wrappers]
+    if list(options) != perturbation.trained_options:
+        words.append(
+            f"options {' '.join(options) or 'none'} instead of {' '.join(perturbation.trained_options) or 'none'}"
+        )
+    return ", ".join(words)
 
 
 def evaluate(config: EvalConfig) -> EvalReport:
@@ -181,12 +170,12 @@ def evaluate(config: EvalConfig) -> EvalReport:
         if path:
             check_writable(path)
     torch.set_num_threads(1)
-    make_policy, facts, digest = load_anything(config)
-    report = report_for(config, make_policy, seeds, facts, digest)
+    subject = load_subject(config)
+    report = report_for(config, subject, seeds)
     if config.json_out:
         save(config.json_out, report)
     if video:
-        _record(config, make_policy, seeds[: config.video_episodes], video)
+        _record(config, subject, seeds[: config.video_episodes], video)
     return report
 
 
@@ -194,13 +183,13 @@ def _video_path(config: EvalConfig) -> str | None:
     """Where the video goes, None where none was asked for. Raises `UserError` on another format than .mp4 and .gif."""
     if not (config.video or config.video_out):
         return None
-    path = config.video_out or config.ckpt.removesuffix(".zip") + ".mp4"
+    path = config.video_out or (config.ckpt or config.agent or "").removesuffix(".zip").split(":")[0] + ".mp4"
     if Path(path).suffix.lower() not in (".mp4", ".gif"):
         raise UserError(f"--video-out {path}: use a name that ends in .mp4 or .gif.")
     return path
 
 
-def _record(config: EvalConfig, make_policy: Any, seeds: list[int], path: str) -> None:
+def _record(config: EvalConfig, subject: Any, seeds: list[int], path: str) -> None:
     from envs.rendering import choose_backend
 
     backend, reasons = choose_backend()
@@ -210,8 +199,9 @@ def _record(config: EvalConfig, make_policy: Any, seeds: list[int], path: str) -
         return
     from envs.video import record, write_video
 
-    n_envs = _side_by_side(config)
-    write_video(path, record(make_policy, config.env, seeds, config.video_size, config.deterministic, n_envs))
+    n_envs = config.n_envs if subject.parallel else 1
+    frames = record(subject.make_policy, subject.task, seeds, config.video_size, config.deterministic, n_envs)
+    write_video(path, frames)
     print(f"video of {len(seeds)} episodes -> {path}")
 
 

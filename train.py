@@ -10,6 +10,7 @@ that `--help` and mistakes answer at once.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shlex
 import shutil
@@ -24,7 +25,8 @@ from common import provenance
 from common.cli import guarded, parse
 from common.errors import TrainingFailure, UserError
 from common.files import check_writable
-from configs.recipes import Resolved, resolve
+from common.registry import modules_of
+from configs.recipes import Resolved, of_task, resolve
 from configs.train_config import TrainConfig
 
 if TYPE_CHECKING:
@@ -39,14 +41,15 @@ class Run:
     def __init__(self, resolved: Resolved, callbacks: Iterable[BaseCallback] = ()):
         from agents.build import choose_device
         from agents.segments import segment_lengths
-        from envs.make import episode_length
+        from envs.task import Task
         from persistence.clock import Clock
         from persistence.earlier_run import earlier_run
         from persistence.run_files import RunFiles, RunState
 
         self.settings, self.resolved, config = resolved.settings, resolved, resolved.config
         self.files = RunFiles(Path(config.out))
-        self.total, self.segment = segment_lengths(self.settings, episode_length(config.env))
+        self.task = Task.of_settings(self.settings)
+        self.total, self.segment = segment_lengths(self.settings, self.task.episode_length)
         self.device = choose_device(config.device)
         self.goals = self._has_goals()
         # Roughly 300 bytes of replay for a transition of the Fetch tasks.
@@ -59,14 +62,19 @@ class Run:
         self.clock = Clock(self.state.training_s, self.state.wall_clock_s)
 
     def _has_goals(self) -> bool:
-        """Whether the task has goals. Raises `UserError` where hindsight was asked for and it has none."""
-        from envs.make import is_goal_conditioned, make_env
+        """Whether success is defined on the task. Raises `UserError` where hindsight was asked for and cannot work."""
+        from envs.make import is_goal_conditioned
+        from wrappers.hindsight import check_relabelling
 
-        with contextlib.closing(make_env(self.settings["env"])) as probe:
-            goals = is_goal_conditioned(probe)
-        if self.settings["her"] and not goals:
-            raise UserError(f"--her needs a goal-conditioned task; {probe.spec.id} has no achieved and desired goal.")
-        return goals
+        with contextlib.closing(self.task.make()) as probe:
+            if self.settings["her"]:
+                if not is_goal_conditioned(probe):
+                    what = self.task.describe()
+                    raise UserError(f"--her needs a goal-conditioned task; {what} has no achieved and desired goal.")
+                if self.task.wrappers:
+                    check_relabelling(probe)
+            # What a wrapper shows the policy is another matter.
+            return is_goal_conditioned(probe.unwrapped)
 
     def _build(self, callbacks: Iterable[BaseCallback]) -> None:
         """Environments, learner and callbacks, brought to where an earlier run stood."""
@@ -76,10 +84,9 @@ class Run:
         from callbacks.nan_guard import NanGuard
         from callbacks.progress import Progress
         from callbacks.stop import StopOnSignal, StopSignals
-        from envs.vector import make_vec_env
         from persistence.run_files import resume
 
-        self.env = make_vec_env(self.settings["env"], self.settings["n_envs"], self.settings["vec_env"])
+        self.env = self.task.make_vec(self.settings["n_envs"], self.settings["vec_env"])
         try:
             self.model = build(self.settings, self.env, self.device)
             self.signals, self.guard = StopSignals(), NanGuard(self.files.dump)
@@ -189,8 +196,8 @@ class Run:
         model, settings, seconds = self.model, self.settings, self.clock.training()
         with self.clock.paused():
             result = evaluate(
-                model.policy, settings["env"], settings["eval_episodes"], model.num_timesteps, model._n_updates,
-                seconds, self.signals.check,
+                model.policy, self.task.for_evaluation(), settings["eval_episodes"], model.num_timesteps,
+                model._n_updates, seconds, self.signals.check,
             )  # fmt: skip
             self.state.evaluations = [*self.state.evaluations, result.model_dump(mode="json")]
             self.hooks.evaluation(result)
@@ -230,10 +237,14 @@ def disk_trouble_named(checkpoint: Path) -> Iterator[None]:
 
 
 def resolved_for(config: TrainConfig) -> Resolved:
-    """All settings of `config`, after a check that its environment exists."""
-    from envs.make import episode_length
+    """All settings of `config`, after a check that its environment and wrappers exist."""
+    from envs.task import Task
 
-    return resolve(config, episode_length(config.env) or 50)
+    asked = of_task(config)
+    task = Task(config.env, asked["wrap"], asked["env_option"])
+    resolved = resolve(config, task.episode_length or 50)
+    # As the task writes them: `lowpass` and `lowpass:alpha=0.5` are the same setting.
+    return dataclasses.replace(resolved, settings=resolved.settings | task.settings())
 
 
 def prepare(resolved: Resolved, callbacks: Iterable[BaseCallback] = ()) -> Run:
@@ -263,13 +274,13 @@ def describe(resolved: Resolved) -> str:
     return "\n".join(f"  {names.get(source, source)}: {', '.join(items)}" for source, items in groups.items())
 
 
-def evaluation_command(out: str, env: str) -> str:
+def evaluation_command(out: str, env: str, wrap: Sequence[str] = ()) -> str:
     """What to type next: the evaluation of this checkpoint, as it is typed outside of the container."""
     prefix = "bash docker/dev.sh " if os.environ.get("ROBOTICS_RL_DEV") else ""
-    name = Path(out).name
+    name, modules = Path(out).name, "".join(f" --modules {module}" for module in modules_of(wrap))
     return (
-        f"{prefix}python eval.py --ckpt {shlex.quote(out)}.zip --env {env} --n-episodes 100 --seeds 0-99 "
-        f"--deterministic --json-out results/{shlex.quote(name)}_eval.json"
+        f"{prefix}python eval.py --ckpt {shlex.quote(out)}.zip --env {shlex.quote(env)}{modules} "
+        f"--n-episodes 100 --seeds 0-99 --deterministic --json-out results/{shlex.quote(name)}_eval.json"
     )
 
 
@@ -292,7 +303,7 @@ def _train_and_tell(config: TrainConfig, say: Callable[[str], None] = print) -> 
     rate = f", {meta.steps_per_second:.0f} steps/s" if meta.steps_per_second else ""
     say(f"finished: {meta.steps:,} steps, {meta.updates:,} updates in {meta.wall_clock_s:.0f} s{rate} -> {out}.zip")
     if this.goals:
-        say(f"Evaluate it:\n  {evaluation_command(out, config.env)}")
+        say(f"Evaluate it:\n  {evaluation_command(out, config.env, resolved.config.wrap)}")
     return 0
 
 

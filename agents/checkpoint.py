@@ -153,18 +153,23 @@ def _describes_policy(meta: TrainMeta) -> bool:
     return 4 * weights <= LARGEST_POLICY
 
 
-def load_policy(checkpoint: Path, env: gym.Env, env_id: str, device: str) -> tuple[BasePolicy, TrainMeta]:
-    """A policy built from its validated metadata, with weights read as plain tensors. Nothing in the file is executed.
-
-    Raises `UserError`: missing, truncated, not ours, trained on another environment, or of another shape.
-    """
-    members = _read_members(checkpoint, ["policy.pth"])
+def read_meta(checkpoint: Path) -> TrainMeta:
+    """The validated metadata beside a checkpoint that is there. Raises `UserError`."""
+    _read_members(checkpoint, [])
     if not meta_path(checkpoint).exists():
         raise UserError(
             f"{meta_path(checkpoint)} is missing, so {checkpoint.name} cannot be loaded safely. If you made the file "
             "yourself, add --trust-checkpoint: that runs code found in it."
         )
-    meta = load(meta_path(checkpoint), TrainMeta)
+    return load(meta_path(checkpoint), TrainMeta)
+
+
+def load_policy(checkpoint: Path, env: gym.Env, env_id: str, device: str) -> tuple[BasePolicy, TrainMeta]:
+    """A policy built from its validated metadata, with weights read as plain tensors. Nothing in the file is executed.
+
+    Raises `UserError`: missing, truncated, not ours, trained on another environment, or of another shape.
+    """
+    meta, members = read_meta(checkpoint), _read_members(checkpoint, ["policy.pth"])
     if meta.env_id != env_id:
         raise UserError(f"{checkpoint.name} was trained on {meta.env_id}; pass --env {meta.env_id}.")
     if "policy.pth" not in members:

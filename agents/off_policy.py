@@ -281,7 +281,9 @@ def _reflection_of(env: VecEnv) -> Any:
     """The task in a mirror, asked of the first environment. Raises `UserError` where it does not know."""
     try:
         return env.env_method("reflection", indices=[0])[0]
-    except (AttributeError, EOFError, TrainingFailure):
+    except (AttributeError, EOFError, TrainingFailure) as error:
+        if isinstance(error.__cause__, UserError):
+            raise error.__cause__ from None
         raise UserError("--mirror True needs a task that says what it is in a mirror, as the Fetch tasks do.") from None
 
 

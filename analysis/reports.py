@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from common.errors import UserError
 from common.files import LARGEST_REPORT, check_report_place, parse_json, write_atomically
 
-SCHEMA_VERSION = 1
+# 2: evaluations name their task and how it differs from that of training.
+SCHEMA_VERSION = 2
 SCHEMAS = Path(__file__).parent / "schemas"
 
 
@@ -60,7 +61,7 @@ class EpisodeRecord(Record):
     success_distance: bool = Field(description="final distance below the task's threshold, by our own measure")
     solved_at_reset: bool = Field(description="the episode began inside the threshold")
     final_distance: float = Field(ge=0, description="m")
-    return_: float = Field(alias="return", description="undiscounted sum of rewards")
+    return_: float = Field(alias="return", description="undiscounted sum of the task's own rewards")
     length: int = Field(ge=1, description="steps")
     time_to_success: int | None = Field(ge=0, description="steps until first solved, 0 at reset, null if never")
     smoothness: float = Field(ge=0, description="sum over t of ||a_t - a_(t-1)||^2")
@@ -148,6 +149,23 @@ class TrainMeta(Metadata):
     evaluations: list[Evaluation] = []
 
 
+class TaskRecord(Record):
+    """What was acted in: `envs/task.py`."""
+
+    env_id: str
+    wrappers: list[str] = Field(description="name:key=value,…, the first one innermost")
+    options: list[str] = Field(description="of the environment, key=value")
+
+
+class Perturbation(Record):
+    """How the evaluated task differs from the one that the policy was trained in."""
+
+    added_wrappers: list[str] = Field(description="around those of training")
+    left_out_wrappers: list[str] = Field(description="of training")
+    trained_options: list[str] = Field(description="the environment's options in training")
+    trained_on: str | None = Field(description="id of training's environment, where it is another one")
+
+
 class EvalReport(Metadata):
     """A policy over seeded episodes."""
 
@@ -156,6 +174,8 @@ class EvalReport(Metadata):
     checkpoint_sha256: str | None = None
     training: dict[str, Any] | None = Field(default=None, description="steps, updates and seed of the checkpoint")
     deterministic: bool
+    task: TaskRecord | None = Field(default=None, description="null in reports before version 2: the plain env_id")
+    perturbation: Perturbation | None = Field(default=None, description="null: the task that it was trained in")
     episodes: list[EpisodeRecord]
     aggregate: Aggregate
 

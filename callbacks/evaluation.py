@@ -11,8 +11,8 @@ from analysis.reports import Evaluation
 from callbacks.acting import acting
 from callbacks.base import RunCallback
 from common.provenance import cores
-from envs.make import make_env
 from envs.rollout import run_episodes
+from envs.task import Task
 
 # Reports use small seeds (0-99), training draws its own below 2**30 + 2**20 (see train.py): these meet neither.
 FIRST_SEED = 1_500_000_000
@@ -40,10 +40,13 @@ def evaluation_due(every: int, before: int, steps: int, total: int) -> bool:
 
 
 def evaluate(
-    policy: BasePolicy, env_id: str, n_episodes: int, steps: int, updates: int, wall_clock_s: float,
+    policy: BasePolicy, task: Task, n_episodes: int, steps: int, updates: int, wall_clock_s: float,
     check: Callable[[], None] = lambda: None,
 ) -> Evaluation:  # fmt: skip
-    """The deterministic policy over `n_episodes` episodes, always the same ones. `check` may raise to stop early."""
+    """The deterministic policy over `n_episodes` episodes, always the same ones. `check` may raise to stop early.
+
+    Environments of their own, made from `task`: whatever a curriculum does to the training ones does not reach them.
+    """
     episodes = []
     seeds = range(FIRST_SEED, FIRST_SEED + n_episodes)
     # A Stable-Baselines3 policy keeps its last distribution in itself, and one that has just been trained cannot be
@@ -51,7 +54,7 @@ def evaluate(
     shared = acting(policy)
     # To make an environment takes as long as an episode does: a thread is worth it for a few of them.
     n_envs = min(cores(), n_episodes // 4) if shared else 1
-    for trace in run_episodes(lambda: shared or policy, lambda: make_env(env_id), seeds, n_envs):
+    for trace in run_episodes(lambda: shared or policy, task.make, seeds, n_envs):
         episodes.append(episode_metrics(trace))
         check()
     return Evaluation(

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import reprlib
-import sys
-import types
 import typing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
 from common.errors import UserError, closest
+from common.registry import fits
 from configs.train_config import TrainConfig
 
 FOLDER = Path(__file__).parent
@@ -24,6 +23,8 @@ FOLDER = Path(__file__).parent
 PER_RUN = {"algo", "env", "her", "seed", "out", "device", "track", "config", "overwrite", "smoke"}
 TUNABLE = [field.name for field in dataclasses.fields(TrainConfig) if field.name not in PER_RUN]
 RECIPE_KEYS = ("algo", "env", "her", "about", "settings", "measured")
+# What the task is, beside its id; left out of a run's settings where there is nothing of the kind.
+OF_TASK = ("wrap", "env_option")
 HINTS = typing.get_type_hints(TrainConfig)
 
 
@@ -40,7 +41,7 @@ class Resolved:
 
 def recipe_name(algo: str, env: str, her: bool) -> str:
     """`sac_her_FetchPush-v4`: the stem of the recipe's file, and of a run's default name."""
-    return f"{algo}{'_her' if her else ''}_{env}"
+    return f"{algo}{'_her' if her else ''}_{env.split(':')[-1].replace('/', '_')}"
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -58,23 +59,6 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return value
 
 
-def _fits(value: Any, kind: Any) -> bool:
-    """Whether a YAML value is of the type that the setting is annotated with."""
-    origin = typing.get_origin(kind)
-    if origin in (typing.Union, types.UnionType):
-        return any(_fits(value, part) for part in typing.get_args(kind))
-    if origin is Literal:
-        return value in typing.get_args(kind)
-    if origin is tuple:
-        return isinstance(value, list | tuple) and all(_fits(v, typing.get_args(kind)[0]) for v in value)
-    if kind is float:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        return number and abs(value) <= sys.float_info.max
-    if kind is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, kind)
-
-
 def load_recipe(path: Path) -> dict[str, Any]:
     """A recipe with every key and value checked against `TrainConfig`. Raises `UserError` naming the nearest key."""
     recipe = read_yaml(path)
@@ -87,7 +71,7 @@ def load_recipe(path: Path) -> dict[str, Any]:
     for key, value in settings.items():
         if key not in TUNABLE:
             raise UserError(f"recipe {path}: unknown setting {key!r}.{closest(str(key), TUNABLE)}")
-        if not _fits(value, HINTS[key]):
+        if not fits(value, HINTS[key]):
             # Not `{value!r}`: a few lines of YAML aliases can stand for a text larger than the memory.
             shown = reprlib.repr(value)[:80]
             raise UserError(f"recipe {path}: {key}: {shown} is not of the kind this setting takes.")
@@ -111,6 +95,18 @@ def applicable(algo: str, her: bool, backend: str | None = None) -> dict[str, An
     defaults = read_yaml(FOLDER / "defaults.yaml")
     own = defaults["fast"] if (backend or defaults[algo]["backend"]) == "fast" else {}
     return defaults["common"] | defaults[algo] | (defaults["her"] if her else {}) | own
+
+
+def given(config: TrainConfig, key: str) -> bool:
+    """Whether a flag sets `key`."""
+    return getattr(config, key) is not None and (key not in OF_TASK or getattr(config, key) != ())
+
+
+def of_task(config: TrainConfig) -> dict[str, tuple[str, ...]]:
+    """Wrappers and options of the environment as flags or recipe name them, before anything else is resolved."""
+    path = None if all(given(config, key) for key in OF_TASK) else find_recipe(config)
+    recipe = load_recipe(path)["settings"] if path else {}
+    return {key: getattr(config, key) if given(config, key) else tuple(recipe.get(key, ())) for key in OF_TASK}
 
 
 def _smoke(values: dict[str, Any], episode: int) -> dict[str, Any]:
@@ -152,7 +148,7 @@ def resolve(config: TrainConfig, episode: int = 50) -> Resolved:
     for key in TUNABLE:
         flag = getattr(config, key)
         if key not in defaults:
-            if flag is not None:
+            if given(config, key):
                 with_her = key.startswith("her_") and not config.her and config.algo != "ppo"
                 what = f"{config.algo} on --backend {defaults['backend']}"
                 why = "needs --her" if with_her else f"does not exist in {what}"
@@ -160,7 +156,7 @@ def resolve(config: TrainConfig, episode: int = 50) -> Resolved:
             if key in recipe["settings"] and key not in only_fast:
                 raise UserError(f"recipe {path}: {key} does not exist in {config.algo}.")
             continue
-        if flag is not None:
+        if given(config, key):
             values[key], sources[key] = flag, "flag"
         elif key in recipe["settings"]:
             values[key], sources[key] = recipe["settings"][key], "recipe"
@@ -175,7 +171,7 @@ def resolve(config: TrainConfig, episode: int = 50) -> Resolved:
     if whole and values["learning_starts"] < episode * values["n_envs"]:
         values["learning_starts"] = episode * values["n_envs"]
         sources["learning_starts"] = "raised to one episode of each environment"
-    values["net_arch"] = tuple(values["net_arch"])
+    values |= {key: tuple(values[key]) for key in ("net_arch", *OF_TASK)}
     check_ranges(values)
     if config.algo == "ppo":
         if values["ent_coef"] == "auto":
@@ -190,7 +186,9 @@ def resolve(config: TrainConfig, episode: int = 50) -> Resolved:
         raise UserError(f"--out {config.out}: give a file name.")
     full = dataclasses.replace(config, out=out, **values)
     settings = {key: getattr(full, key) for key in ("algo", "env", "her", "seed", "device")}
-    settings |= {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+    kept = {key: value for key, value in values.items() if value or key not in OF_TASK}
+    settings |= {key: list(value) if isinstance(value, tuple) else value for key, value in kept.items()}
+    sources = {key: source for key, source in sources.items() if key in kept}
     return Resolved(full, sources, path.stem if path else None, settings)
 
 

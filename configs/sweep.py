@@ -25,6 +25,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from common.errors import UserError, closest
 from common.files import parse_json
+from common.registry import modules_of
 from common.seeds import format_seeds, parse_seeds
 from configs.train_config import TrainConfig
 
@@ -60,6 +61,7 @@ class Job:
         """The flags of its eval.py."""
         seeds = format_seeds(list(self.eval_seeds))
         flags = ["--ckpt", f"{self.config.out}.zip", "--env", self.config.env, "--seeds", seeds]
+        flags += [f"--modules={module}" for module in modules_of(self.config.wrap)]
         return [*flags, "--n-episodes", str(len(self.eval_seeds)), "--deterministic", "--json-out", str(json_out)]
 
 
@@ -81,6 +83,8 @@ def words(config: TrainConfig) -> list[str]:
             continue
         if isinstance(value, bool) and isinstance(field.default, bool):
             found.append(flag)
+        elif name in ("wrap", "env_option"):
+            found += [f"{flag}={text}" for text in value]
         elif isinstance(value, tuple):
             found += [flag, *map(str, value)]
         else:

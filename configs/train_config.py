@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from tyro.conf import UseAppendAction
+
+# A flag that may be given several times: --wrap lowpass --wrap obs_noise:std=0.01
+Repeated = UseAppendAction[tuple[str, ...]]
 Algo = Literal["ppo", "sac", "td3"]
 
 
@@ -15,7 +19,7 @@ class TrainConfig:
     algo: Algo
     """Learning algorithm."""
     env: str
-    """Environment id, such as FetchReach-v4."""
+    """Environment id, such as FetchReach-v4; my_module:MyReach-v0 imports my_module first, which registers it."""
     her: bool = False
     """Hindsight Experience Replay (Andrychowicz et al. 2017); off-policy algorithms on goal-conditioned tasks."""
     seed: int = 0
@@ -38,6 +42,11 @@ class TrainConfig:
     """Start anew where a run of this name exists; without it the same command continues one that was interrupted."""
     smoke: bool = False
     """Make everything small: shows in seconds that the path works, and teaches nothing."""
+
+    wrap: Repeated = ()
+    """Wrapper around the environment, NAME or NAME:key=value,…; repeat for more, the first one innermost."""
+    env_option: Repeated = ()
+    """Option of the environment, key=value; repeat for more."""
 
     her_goal_selection_strategy: Literal["future", "final", "episode"] | None = None
     """Which achieved goals stand in for the desired one."""

@@ -175,6 +175,11 @@ class IndexedFetch(Distributed, SharedModel, MujocoFetchEnv):
             "desired_goal": self.goal.copy(),
         }
 
+    def goal_state(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What is achieved, what is desired and where the gripper is, each (3,) in m, world frame, as of now."""
+        achieved = self._object_xpos if self.has_object else self._grip_xpos
+        return achieved.copy(), self.goal.copy(), self._grip_xpos.copy()
+
     def _set_action(self, action: np.ndarray) -> None:
         """Command (4,): the hand's displacement in units of 5 cm, and the fingers. In the dtype that came in."""
         fingers = 0.0 if self.block_gripper else action.item(3)

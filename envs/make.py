@@ -1,14 +1,17 @@
 """Making an environment by its id: `make_env("FetchPush-v4")`, with one clear line where that cannot be.
 
 To add an environment of your own, register it with Gymnasium (`gymnasium.register`); anything in its registry works
-here, and hindsight works on it where it is goal-conditioned (dictionary observations and a `compute_reward`).
+here, and hindsight works on it where it is goal-conditioned (dictionary observations and a `compute_reward`). On the
+command line `--env my_module:MyReach-v0` imports `my_module` first, which registers it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -16,9 +19,11 @@ from typing import Any
 
 import gymnasium as gym
 
-from common.errors import UserError, closest
+from common.errors import TrainingFailure, UserError, closest
+from common.registry import import_module, split_module
 from envs.rendering import choose_backend
-from wrappers.recording import RecordAppliedAction
+from wrappers.hindsight import AskThroughWrappers
+from wrappers.recording import RecordTruth
 
 TASKS = ("FetchReach", "FetchPush", "FetchSlide", "FetchPickAndPlace")
 FETCH_IDS = tuple(f"{task}{reward}-v4" for task in TASKS for reward in ("", "Dense"))
@@ -58,10 +63,13 @@ def _replace_backend() -> None:
 
 
 def check_env_id(env_id: str) -> None:
-    """Raise `UserError` with the nearest known id unless `env_id` can be made."""
+    """Raise `UserError` with the nearest known id unless `env_id` can be made; imports the module that it names."""
     register()
     if env_id in FETCH_IDS:
         return
+    module, env_id = split_module(env_id)
+    if module is not None:
+        import_module(module)
     task, _, version = env_id.rpartition("-v")
     if f"{task}-v4" in FETCH_IDS and version.isdigit():
         raise UserError(f"{env_id}: only v4 of the Fetch tasks is supported (v3 resets wrongly); use {task}-v4.")
@@ -83,7 +91,7 @@ def is_goal_conditioned(env: gym.Env) -> bool:
 def episode_length(env_id: str) -> int | None:
     """Steps until the time limit of `env_id`; None where it has none."""
     check_env_id(env_id)
-    return gym.spec(env_id).max_episode_steps
+    return gym.spec(split_module(env_id)[1]).max_episode_steps
 
 
 def make_env(
@@ -94,12 +102,13 @@ def make_env(
 ) -> gym.Env:
     """One environment, its time limit included (the end of time is a truncation, never a termination).
 
-    `wrappers` go around it in the order given. Innermost stands `RecordAppliedAction`, so that metrics see the action
-    that reached the simulator. `options` go to the environment (`width` and `height` of rendered frames in pixels, …).
-    Raises `UserError` on an unknown id, and on one that needs a package which is not here.
+    `wrappers` go around it in the order given. Innermost stands `RecordTruth`, so that metrics see what really
+    happened; outermost, where there are wrappers, what relabelling asks (`wrappers/hindsight.py`). `options` go to the
+    environment (`reward_type`, `width` and `height` of rendered frames in pixels, …).
+    Raises `UserError` on an unknown id or option, and on an id that needs a package which is not here.
     """
     check_env_id(env_id)
-    spec = env_id
+    spec = split_module(env_id)[1]
     if env_id in FETCH_IDS:
         # Not at the top: the import of gymnasium_robotics must come after `register` has quietened it.
         from envs.fetch import indexed_spec
@@ -107,12 +116,38 @@ def make_env(
         spec = indexed_spec(env_id)
     try:
         env: gym.Env = gym.make(spec, render_mode=render_mode, disable_env_checker=True, **options)
-    except (gym.error.Error, ImportError) as error:
-        raise UserError(f"{env_id} cannot be made here: {str(error).splitlines()[0]}") from None
-    env = RecordAppliedAction(env)
+    except (UserError, TrainingFailure):
+        raise
+    # The environment may be the user's and fail in any way.
+    except Exception as error:
+        raise UserError(_why_not(env_id, options, error)) from error
+    env = RecordTruth(env)
     for wrap in wrappers:
         env = wrap(env)
-    return env
+    return AskThroughWrappers(env) if wrappers else env
+
+
+def _why_not(env_id: str, options: dict[str, Any], error: Exception) -> str:
+    """One line about an environment that could not be made."""
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    key = re.search(r"unexpected keyword argument '(\w+)'", reason)
+    if key and key[1] in options:
+        return f"{env_id} has no option {key[1]}.{closest(key[1], _options_of(env_id))}"
+    return f"{env_id} cannot be made here: {reason}"
+
+
+def _options_of(env_id: str) -> list[str]:
+    """Names of the options that the environment's classes take."""
+    entry = gym.spec(split_module(env_id)[1]).entry_point
+    found = {"max_episode_steps"}
+    if env_id in FETCH_IDS:
+        from envs.distributions import FIELDS
+
+        found |= {"reward_type", *FIELDS}
+    elif inspect.isclass(entry):
+        for cls in entry.__mro__:
+            found |= set(inspect.signature(cls.__init__).parameters) - {"self", "args", "kwargs"}
+    return sorted(found)
 
 
 def make_upstream(env_id: str) -> gym.Env:

@@ -17,6 +17,7 @@ import numpy as np
 
 from analysis.metrics import Trace
 from common.errors import TrainingFailure
+from wrappers.recording import recorder_of
 
 # Fetch tasks have their own; an environment without one is judged by this (m).
 DEFAULT_THRESHOLD = 0.05
@@ -30,45 +31,9 @@ class Policy(Protocol):
         ...
 
 
-class RandomPolicy:
-    """Uniform actions from a generator of its own, seeded once per episode by `run_episode`."""
-
-    def __init__(self, space: gym.spaces.Box):
-        self.space = space
-        self.generator = np.random.default_rng(0)
-
-    def seed(self, seed: int) -> None:
-        """Begin an episode: the same seed gives the same actions."""
-        # Not the seed alone: the environment draws its goal from that stream, and on Reach the first action would be
-        # that very draw, a step straight to the goal.
-        self.generator = np.random.default_rng([seed, 1])
-
-    def predict(self, observation: Any, deterministic: bool = True) -> tuple[np.ndarray, None]:
-        """A uniform action, (A,) float32; `observation` and `deterministic` are not looked at."""
-        action = self.generator.uniform(self.space.low, self.space.high)
-        return action.astype(self.space.dtype), None
-
-
-class ZeroPolicy:
-    """Does nothing: what it scores is luck of the start."""
-
-    def __init__(self, space: gym.spaces.Box):
-        self.action = np.zeros(space.shape, space.dtype)
-
-    def predict(self, observation: Any, deterministic: bool = True) -> tuple[np.ndarray, None]:
-        """The zero action, (A,)."""
-        return self.action, None
-
-
-def grip_position(env: gym.Env, observation: dict[str, np.ndarray]) -> np.ndarray:
-    """(3,) position of the gripper in m, world frame; on a task without a gripper, what is achieved."""
-    if hasattr(env.unwrapped, "initial_gripper_xpos"):
-        return observation["observation"][:3]
-    return observation["achieved_goal"]
-
-
-def _check_finite(observation: dict[str, np.ndarray], reward: float, seed: int, step: int) -> None:
-    for key, value in observation.items():
+def _check_finite(observation: Any, reward: float, seed: int, step: int) -> None:
+    parts = observation if isinstance(observation, dict) else {"observation": observation}
+    for key, value in parts.items():
         if not np.isfinite(value).all():
             raise TrainingFailure(
                 f"{key} of the environment is not finite at step {step} of the episode of seed {seed}"
@@ -88,28 +53,31 @@ def run_episode(
 
     Raises `TrainingFailure` at the first observation or reward that is no finite number: no metric can be made of it.
     """
-    observation, info = env.reset(seed=seed)
+    observation, _ = env.reset(seed=seed)
     _check_finite(observation, 0.0, seed, 0)
     # A policy with randomness of its own starts each episode afresh, whatever ran before it on this thread.
     if hasattr(policy, "seed"):
         policy.seed(seed)
     threshold = getattr(env.unwrapped, "distance_threshold", DEFAULT_THRESHOLD)
-    goal = observation["desired_goal"].copy()
-    achieved, positions = [observation["achieved_goal"].copy()], [grip_position(env, observation).copy()]
+    # What is measured comes from the simulator, not from what a wrapper shows the policy.
+    recorder = recorder_of(env)
+    truth = recorder.truth
+    goal, achieved, positions = truth.desired_goal, [truth.achieved_goal], [truth.gripper]
     rewards, successes, applied, asked = [], [], [], []
     if on_step:
         on_step(env, bool(np.linalg.norm(achieved[0] - goal) < threshold))
     done = False
     while not done:
         action, _ = policy.predict(observation, deterministic=deterministic)
-        observation, reward, terminated, truncated, info = env.step(action)
+        observation, reward, terminated, truncated, _ = env.step(action)
         done = terminated or truncated
         _check_finite(observation, reward, seed, len(rewards) + 1)
-        achieved.append(observation["achieved_goal"].copy())
-        positions.append(grip_position(env, observation).copy())
-        rewards.append(float(reward))
-        successes.append(bool(info.get("is_success", False)))
-        applied.append(np.array(env.get_wrapper_attr("applied_action")))
+        truth = recorder.truth
+        achieved.append(truth.achieved_goal)
+        positions.append(truth.gripper)
+        rewards.append(float(truth.reward))
+        successes.append(bool(truth.success))
+        applied.append(np.array(recorder.applied_action))
         asked.append(np.atleast_1d(np.array(action, dtype=np.float64)))
         if on_step:
             on_step(env, successes[-1])

@@ -23,18 +23,23 @@ def make_vec_env(
     kind: VecKind = "threads",
     wrappers: Sequence[Callable[[gym.Env], gym.Env]] = (),
 ) -> VecEnv:
+    """`n_envs` environments by id; see `vectorise`. Raises `UserError` on bad arguments."""
+    check_env_id(env_id)
+    return vectorise(functools.partial(make_env, env_id, wrappers=wrappers), n_envs, kind)
+
+
+def vectorise(make_one: Callable[[], gym.Env], n_envs: int, kind: VecKind = "threads") -> VecEnv:
     """`n_envs` environments behind one `step`; observations are dictionaries of arrays with `n_envs` rows.
 
     `threads` steps them on all cores in this process (`thread_vec_env.py`). Stable-Baselines3's own, to compare with:
     `dummy` steps them in turn, `subproc` gives each a process, to which relabelling sends its rewards through a pipe.
     All three give the same numbers. Raises `UserError` on bad arguments.
     """
-    check_env_id(env_id)
     if n_envs < 1:
         raise UserError(f"--n-envs {n_envs}: at least one environment is needed.")
 
     def make() -> gym.Env:
-        return Monitor(make_env(env_id, wrappers=wrappers))
+        return Monitor(make_one())
 
     if kind == "subproc":
         # A fork of a process that has run PyTorch can deadlock in its thread pools.

@@ -13,8 +13,9 @@ from PIL import Image, ImageDraw
 
 from common.errors import UserError
 from common.files import write_atomically
-from envs.make import FETCH_IDS, make_env
+from envs.make import FETCH_IDS
 from envs.rollout import Policy, run_episodes
+from envs.task import Task
 
 GREY, GREEN, RED = (120, 120, 120), (30, 160, 60), (200, 40, 40)
 FPS = 25  # the Fetch tasks act 25 times a second
@@ -44,7 +45,7 @@ def grid(cells: Sequence[np.ndarray]) -> np.ndarray:
 
 def record(
     make_policy: Callable[[], Policy],
-    env_id: str,
+    task: Task,
     seeds: Sequence[int],
     size: int = 240,
     deterministic: bool = True,
@@ -58,8 +59,8 @@ def record(
         strips[index].append(picture)
 
     def make() -> gym.Env:
-        view = {"default_camera_config": CAMERA} if env_id in FETCH_IDS else {}
-        return make_env(env_id, render_mode="rgb_array", width=size, height=size, **view)
+        view = {"default_camera_config": CAMERA} if task.env_id in FETCH_IDS else {}
+        return task.make(render_mode="rgb_array", width=size, height=size, **view)
 
     traces = list(run_episodes(make_policy, make, seeds, n_envs, deterministic, on_step=keep))
     for strip, trace in zip(strips, traces, strict=True):

@@ -1,23 +1,42 @@
-"""Remembering the action that reached the simulator."""
+"""What really happened in the simulator, whatever other wrappers make of actions, observations and rewards."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
 
-class RecordAppliedAction(gym.Wrapper):
-    """Keeps the last action as the simulator used it: after all other wrappers, cut to the action space.
+@dataclass(frozen=True)
+class Truth:
+    """The simulator's own state after a reset or a step; lengths in m, world frame."""
 
-    Stands innermost, so `env.get_wrapper_attr("applied_action")` answers from any depth. The action itself is passed
-    on untouched.
+    # (G,): what counts as reached, and where it should be
+    achieved_goal: np.ndarray
+    desired_goal: np.ndarray
+    # (3,): the gripper; on a task without one, what is achieved
+    gripper: np.ndarray
+    # The task's own reward and `is_success`; 0 and False after a reset.
+    reward: float
+    success: bool
+
+
+class RecordTruth(gym.Wrapper):
+    """Stands innermost, so that `env.get_wrapper_attr("truth")` and `"applied_action"` answer from any depth.
+
+    Changes nothing. A task that can be asked for its state (`goal_state`, as the Fetch tasks have) is asked when
+    somebody wants to know, so that what a wrapper moved after a reset is seen too; of any other the last observation
+    is kept.
     """
 
     def __init__(self, env: gym.Env):
         super().__init__(env)
         self._action: np.ndarray | None = None
+        self._reward, self._success = 0.0, False
+        self._state = getattr(env.unwrapped, "goal_state", None)
+        self._seen: tuple[np.ndarray, ...] | None = None
 
     @property
     def applied_action(self) -> np.ndarray | None:
@@ -29,12 +48,40 @@ class RecordAppliedAction(gym.Wrapper):
             return np.clip(self._action, space.low, space.high)
         return np.atleast_1d(self._action)
 
+    @property
+    def truth(self) -> Truth:
+        """As of now. Raises `TypeError` on a task without goals, and before the first reset."""
+        state = self._seen if self._state is None else self._state()
+        if state is None:
+            raise TypeError("there is no truth of goals before a reset, or on a task without goals")
+        return Truth(*state, reward=self._reward, success=self._success)
+
+    def _look(self, observation: Any) -> None:
+        if self._state is None and isinstance(observation, dict) and "achieved_goal" in observation:
+            # Copies: a wrapper may write into the observation that it is given.
+            achieved, desired = (np.array(observation[key]) for key in ("achieved_goal", "desired_goal"))
+            self._seen = achieved, desired, achieved
+
     def reset(self, **options: Any) -> tuple[Any, dict[str, Any]]:
-        """Reset and forget the last action."""
-        self._action = None
-        return self.env.reset(**options)
+        """Reset and forget the last step."""
+        observation, info = self.env.reset(**options)
+        self._action, self._reward, self._success = None, 0.0, False
+        self._look(observation)
+        return observation, info
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Step and keep a copy of the action; clipping waits until somebody asks, since training never does."""
         self._action = np.array(action, dtype=np.float64)
-        return self.env.step(action)
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        self._reward, self._success = reward, info.get("is_success", False)
+        self._look(observation)
+        return observation, reward, terminated, truncated, info
+
+
+def recorder_of(env: gym.Env) -> RecordTruth:
+    """The `RecordTruth` inside `env`. Raises `TypeError` where there is none."""
+    while isinstance(env, gym.Wrapper):
+        if isinstance(env, RecordTruth):
+            return env
+        env = env.env
+    raise TypeError("nothing records this environment's truth; make it with envs.make or envs.task")

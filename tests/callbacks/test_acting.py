@@ -18,6 +18,7 @@ from torch import nn
 import callbacks.evaluation
 from callbacks.acting import acting
 from envs.make import make_env
+from envs.task import Task
 from tests.contract import tiny
 
 tiny.register()
@@ -123,9 +124,9 @@ def test_evaluations_are_the_same_either_way(cls: Any, monkeypatch: pytest.Monke
     kept = callbacks.evaluation.episode_metrics
     monkeypatch.setattr(callbacks.evaluation, "episode_metrics", keep)
     monkeypatch.setattr(callbacks.evaluation, "cores", lambda: 3)
-    one = callbacks.evaluation.evaluate(policy, "FetchPush-v4", 12, 0, 0, 0.0)
+    one = callbacks.evaluation.evaluate(policy, Task("FetchPush-v4"), 12, 0, 0, 0.0)
     monkeypatch.setattr(callbacks.evaluation, "acting", lambda policy: None)
-    assert callbacks.evaluation.evaluate(policy, "FetchPush-v4", 12, 0, 0, 0.0) == one
+    assert callbacks.evaluation.evaluate(policy, Task("FetchPush-v4"), 12, 0, 0, 0.0) == one
     for ours, theirs in zip(traces[:12], traces[12:], strict=True):
         assert ours.seed == theirs.seed
         assert np.array_equal(ours.policy_actions, theirs.policy_actions)

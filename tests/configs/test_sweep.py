@@ -56,7 +56,8 @@ def test_the_command_line_says_what_the_configuration_says() -> None:
         parts = [part for part in typing.get_args(kind) or (kind,) if part is not type(None)]
         if name not in values:
             literal = parts[-1] if isinstance(parts[-1], str) else None
-            values[name] = (8, 4) if name == "net_arch" else literal or samples.get(parts[0])
+            several = {"net_arch": (8, 4), "wrap": ("a:b=1,c=-2", "d"), "env_option": ("e=[1,2]", "f=-3")}
+            values[name] = several[name] if name in several else literal or samples.get(parts[0])
             values[name] = typing.get_args(parts[0])[-1] if values[name] is None else values[name]
     config = TrainConfig(**values)
     assert all(getattr(config, field.name) != field.default for field in dataclasses.fields(config))

@@ -29,17 +29,17 @@ sys.path.insert(0, str(ROOT))
 
 def at_step(number: int, action: Callable[[], None]) -> None:
     """Call `action` before the `number`-th step of any environment of this process."""
-    from wrappers.recording import RecordAppliedAction
+    from wrappers.recording import RecordTruth
 
     # Environments may step in threads; `next` on a counter is one operation for all of them.
-    step, count = RecordAppliedAction.step, itertools.count(1)
+    step, count = RecordTruth.step, itertools.count(1)
 
-    def counted(self: RecordAppliedAction, chosen: object) -> object:
+    def counted(self: RecordTruth, chosen: object) -> object:
         if next(count) == number:
             action()
         return step(self, chosen)
 
-    RecordAppliedAction.step = counted
+    RecordTruth.step = counted
 
 
 def send(number: int) -> Callable[[], None]:

@@ -13,7 +13,8 @@ import pytest
 from common.errors import UserError
 from envs.make import FETCH_IDS, check_env_id, episode_length, is_goal_conditioned, make_env, register
 from tests.contract import tiny
-from wrappers.recording import RecordAppliedAction
+from wrappers.hindsight import AskThroughWrappers
+from wrappers.recording import RecordTruth
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +44,7 @@ def test_the_time_limit_truncates() -> None:
         ("FetchPush-v3", "only v4 .* use FetchPush-v4"), ("FetchPush-v99", "use FetchPush-v4"),
         ("FetchPuhs-v4", "Did you mean FetchPush-v4"), ("fetchreach-v4", "Did you mean FetchReach-v4"),
         ("TinyReech-v0", "Did you mean TinyReach-v0"), ("", "unknown environment"), ("-v4", "unknown environment"),
-        ("os:FetchReach-v4", "unknown environment"),
+        ("os:FetchReech-v4", "Did you mean FetchReach-v4"),
     ],
 )  # fmt: skip
 def test_an_unknown_id(env_id: str, words: str) -> None:
@@ -73,7 +74,7 @@ def test_wrappers_go_around_in_order_and_the_record_stands_innermost() -> None:
         """Around all."""
 
     env = make_env("TinyReach-v0", wrappers=[lambda e: gym.wrappers.TransformAction(e, lambda a: 0.5 * a, None), Outer])
-    assert isinstance(env, Outer)
+    assert isinstance(env, AskThroughWrappers) and isinstance(env.env, Outer)
     env.reset(seed=0)
     env.step(np.ones(2, np.float32))
     np.testing.assert_array_equal(env.get_wrapper_attr("applied_action"), [0.5, 0.5])
@@ -84,7 +85,7 @@ def test_options_reach_the_environment() -> None:
     env = make_env("TinyReach-v0", where="reward", nan_after=1)
     env.reset(seed=0)
     assert np.isnan(env.step(np.zeros(2, np.float32))[1])
-    assert isinstance(env, RecordAppliedAction)
+    assert isinstance(env, RecordTruth)
     env.close()
 
 

@@ -12,8 +12,9 @@ import pytest
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv
 
+from agents.controllers import ZeroPolicy
 from envs.make import make_env
-from envs.rollout import ZeroPolicy, run_episodes
+from envs.rollout import run_episodes
 from envs.stability import UnstableSimulation
 from envs.thread_vec_env import EnvironmentFailure, ThreadVecEnv
 
@@ -92,6 +93,6 @@ def test_in_an_evaluation(n_envs: int) -> None:
             spoil(self.env, "qpos")
             return super().step(action)
 
-    policy = ZeroPolicy(make_env("FetchPush-v4").action_space)
+    policy = ZeroPolicy(make_env("FetchPush-v4"))
     with pytest.raises(UnstableSimulation, match="QPOS"):
         list(run_episodes(lambda: policy, lambda: Breaks(make_env("FetchPush-v4")), range(4), n_envs))

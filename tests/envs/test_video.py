@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from agents.controllers import ZeroPolicy
 from common.errors import UserError
-from envs.make import make_env
 from envs.rendering import choose_backend
-from envs.rollout import ZeroPolicy
+from envs.task import Task
 from envs.video import FPS, GREEN, GREY, HOLD, RED, encode, grid, mark, record, write_video
 
 
@@ -80,9 +80,10 @@ def test_another_format(tmp_path: Path, suffix: str) -> None:
 
 @pytest.mark.skipif(choose_backend()[0] is None, reason="no rendering backend here")
 def test_an_episode_from_reset_to_the_mark_at_its_end() -> None:
-    space = make_env("FetchPush-v4").action_space
+    task = Task("FetchPush-v4")
+    still = ZeroPolicy(task.make())
     # Seed 10 begins solved on Push, and a policy that does nothing keeps it so; seed 0 does not.
-    frames = record(lambda: ZeroPolicy(space), "FetchPush-v4", [0, 10], size=48)
+    frames = record(lambda: still, task, [0, 10], size=48)
     assert len(frames) == 1 + 50 + HOLD
     assert all(frame.shape == (48, 96, 3) for frame in frames)
     left, right = ([tuple(int(v) for v in frame[0, x]) for frame in frames] for x in (20, 70))

@@ -8,7 +8,7 @@ import pytest
 
 from envs.make import make_env, register
 from tests.contract import tiny
-from wrappers.recording import RecordAppliedAction
+from wrappers.recording import RecordTruth
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_it_is_cut_as_the_simulator_cuts(env: gym.Env) -> None:
 
 
 def test_discrete_actions_too() -> None:
-    env = RecordAppliedAction(gym.make("CartPole-v1"))
+    env = RecordTruth(gym.make("CartPole-v1"))
     env.reset(seed=0)
     env.step(1)
     np.testing.assert_array_equal(env.applied_action, [1.0])
@@ -51,7 +51,7 @@ def test_discrete_actions_too() -> None:
 
 
 def test_it_changes_no_number() -> None:
-    plain, recorded = gym.make("CartPole-v1"), RecordAppliedAction(gym.make("CartPole-v1"))
+    plain, recorded = gym.make("CartPole-v1"), RecordTruth(gym.make("CartPole-v1"))
     np.testing.assert_array_equal(plain.reset(seed=3)[0], recorded.reset(seed=3)[0])
     for action in (0, 1, 1, 0):
         for a, b in zip(plain.step(action), recorded.step(action), strict=True):
