@@ -34,7 +34,8 @@ PASSED_ON = {
 
 # What only our learner reads.
 FAST = ("random_action_prob", "moved_fraction", "clip_targets", "normalise", "relative_goal", "action_persistence",
-        "noise_beta", "mirror", "match_desired_goals", "achieved_goal_prob", "n_steps")  # fmt: skip
+        "noise_beta", "mirror", "match_desired_goals", "achieved_goal_prob", "n_steps",
+        "kernel")  # fmt: skip
 
 
 def policy_name(space: gym.Space) -> str:

@@ -1,9 +1,9 @@
 """Episode replay that lives on the GPU: the host decides which episodes, the device draws and relabels transitions.
 
 `EpisodeReplay` with its transitions as tensors and its sampling as tensor operations of fixed shape, none of which
-waits for a value, so that drawing a batch can be part of a CUDA graph (agents/device_update.py). What changes from draw
-to draw is random numbers from PyTorch's generator; what changes as episodes come in is written into the same tensors by
-`refresh`.
+waits for a value, so that a CUDA graph can hold the drawing of a batch (agents/kernels/device.py). What changes from
+draw to draw is random numbers from PyTorch's generator; what changes as episodes come in is written into the same
+tensors by `refresh`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Twin Delayed DDPG on Stable-Baselines3's class, with the loop of off_policy.py and the update of td3_update.py."""
+"""Twin Delayed DDPG on Stable-Baselines3's class, with the loop of off_policy.py and the learner of td3.py."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 from stable_baselines3 import TD3
 from stable_baselines3.common.vec_env import VecEnv
 
+from agents.kernels.registry import make_learner
+from agents.learner import Learner
 from agents.off_policy import FastOffPolicy
-from agents.td3_update import Td3Update
 
 
 class FastTD3(FastOffPolicy, TD3):
@@ -23,17 +24,9 @@ class FastTD3(FastOffPolicy, TD3):
     def _excluded_save_params(self) -> list[str]:
         return [*super()._excluded_save_params(), "exploration_noise"]
 
-    def _learner(self, bounds: tuple[float, float] | None) -> Td3Update:
-        return Td3Update(
-            self.input_map.outputs, self.action_space.shape[0], self.policy_kwargs["net_arch"], self.learning_rate,
-            self.tau, self.policy_delay, self.target_policy_noise, self.target_noise_clip,
-            self.exploration_noise, bounds, str(self.device),
+    def _learner(self, bounds: tuple[float, float] | None) -> Learner:
+        return make_learner(
+            "td3", self.fast["kernel"], self.input_map.outputs, self.action_space.shape[0],
+            self.policy_kwargs["net_arch"], self.learning_rate, self.tau, self.policy_delay, self.target_policy_noise,
+            self.target_noise_clip, self.exploration_noise, bounds, device=str(self.device),
         )  # fmt: skip
-
-    def _publish_networks(self) -> None:
-        learner, policy = self.learner, self.policy
-        for stack, network in ((learner.actor, policy.actor), (learner.actor_target, policy.actor_target)):
-            self._publish(stack, 0, network.mu)
-        for stack, network in ((learner.critic, policy.critic), (learner.target, policy.critic_target)):
-            for k, sequence in enumerate(network.q_networks):
-                self._publish(stack, k, sequence)

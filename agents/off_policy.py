@@ -7,8 +7,8 @@ networks, with the input map folded into their first layers, so that stock `load
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterator
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -18,47 +18,24 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
 from agents.device_replay import DeviceReplay
-from agents.device_update import DeviceUpdates
 from agents.exploration import Explorer
 from agents.input_map import InputMap
-from agents.mlp import FlatAdam, MlpStack
+from agents.kernels.device import DeviceUpdates
+from agents.kernels.registry import KERNELS
+from agents.learner import Batch, Learner, target_bounds
 from agents.replay import EpisodeReplay
+from agents.round_means import RoundMeans
 from common.errors import TrainingFailure, UserError
 
 # Batches for this many updates are drawn at once.
 CHUNK = 16
 
 
-class Learner(Protocol):
-    """Networks and their update, on features φ (B, F). `updates` counts them, and every `period`-th does the same."""
-
-    updates: int
-    period: int
-    optimizers: Sequence[FlatAdam]
-
-    def act(self, phi: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-        """Exploring actions (B, A) in [−1, 1], with standard normal `noise` (B, A)."""
-        ...
-
-    def __call__(self, *batch: torch.Tensor) -> dict[str, torch.Tensor]:
-        """One update on (φ, next φ, actions, rewards, discounts, noise (2 B, A)); losses by the names to log."""
-        ...
-
-    def state(self) -> dict[str, Any]:
-        """All that a continued run needs, as tensors."""
-        ...
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Take over `state`."""
-        ...
-
-
 class FastOffPolicy(OffPolicyAlgorithm):
     """Mixed in before a stock off-policy class, for goal-conditioned tasks with episodes of at most `length` steps.
 
     `fast`: the settings that stock classes do not have: `her_ratio`, `her_goal_selection_strategy` and
-    `agents.build.FAST`. A subclass says how to make its learner (`_learner`) and which of its networks is which
-    (`_publish_networks`).
+    `agents.build.FAST`. A subclass says how to make its learner (`_learner`).
     """
 
     def __init__(self, policy: str, env: VecEnv, length: int, fast: dict[str, Any], **arguments: Any):
@@ -73,7 +50,7 @@ class FastOffPolicy(OffPolicyAlgorithm):
             self.replay_buffer.size, self.replay_buffer.goal, fast["normalise"], fast["relative_goal"], str(self.device)
         )
         self.stock_order = _stock_order(self.observation_space)
-        self.learner = self._learner((-1.0 / (1.0 - self.gamma), 0.0) if fast["clip_targets"] else None)
+        self.learner = self._learner(target_bounds(fast["clip_targets"], self.gamma))
         self.device_updates = None
         if isinstance(self.replay_buffer, DeviceReplay):
             self.device_updates = DeviceUpdates(self.replay_buffer, self.input_map, self.learner, size)
@@ -95,7 +72,8 @@ class FastOffPolicy(OffPolicyAlgorithm):
             "reflection": _reflection_of(env) if fast["mirror"] else None,
             "match_desired_goals": fast["match_desired_goals"], "gamma": self.gamma, "n_steps": fast["n_steps"],
         }  # fmt: skip
-        reward = _tensor_reward_of(env) if replay_on_device(self.device) else None
+        on_device = replay_on_device(self.device) and KERNELS[fast["kernel"]].recordable
+        reward = _tensor_reward_of(env) if on_device else None
         if reward is None:
             return EpisodeReplay(*arguments, **options)
         # TF32, which some images switch on, would round positions of a metre to half a millimetre.
@@ -105,10 +83,6 @@ class FastOffPolicy(OffPolicyAlgorithm):
     @abstractmethod
     def _learner(self, bounds: tuple[float, float] | None) -> Learner:
         """Networks and their update; `bounds` of the critics' targets, or None."""
-
-    @abstractmethod
-    def _publish_networks(self) -> None:
-        """Write each of the learner's networks into the stock policy."""
 
     def _excluded_save_params(self) -> list[str]:
         # What the stock class does not know: kept apart by `agents/checkpoint.py`, as plain tensors.
@@ -187,27 +161,26 @@ class FastOffPolicy(OffPolicyAlgorithm):
 
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """`gradient_steps` updates on batches of `batch_size`."""
-        losses: dict[str, torch.Tensor] = {}
         rate = self.lr_schedule(self._current_progress_remaining)
-        for optimizer in self.learner.optimizers:
-            optimizer.learning_rate.fill_(rate)
+        self.learner.set_learning_rate(rate)
         self.logger.record("train/learning_rate", rate)
         if self.device_updates is not None:
             self.replay_buffer.refresh(self.generator)
-            losses = self.device_updates(gradient_steps, batch_size)
+            measured = self.device_updates(gradient_steps, batch_size)
         else:
-            for batches in self._batches(gradient_steps, batch_size):
-                for batch in zip(*batches, strict=True):
-                    losses |= self.learner(*batch)
+            means = RoundMeans()
+            for batch in self._batches(gradient_steps, batch_size):
+                means.add(self.learner.update(batch))
+            measured = means.values()
         self._n_updates += gradient_steps
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
-        for name, value in losses.items():
+        for name, value in measured.items():
             self.logger.record(f"train/{name}", float(value))
         self.logger.record("replay/moved_lately", self.replay_buffer.moved_lately())
         self.publish()
 
-    def _batches(self, count: int, size: int) -> Iterator[list[torch.Tensor]]:
-        """What `count` updates need, drawn for `CHUNK` of them at once: each tensor is (updates, batch, …)."""
+    def _batches(self, count: int, size: int) -> Iterator[Batch]:
+        """What `count` updates need, drawn for `CHUNK` of them at once."""
         for first in range(0, count, CHUNK):
             n = min(CHUNK, count - first)
             batch = self.replay_buffer.sample(n * size, self.generator)
@@ -218,25 +191,22 @@ class FastOffPolicy(OffPolicyAlgorithm):
 
             others = [torch.from_numpy(a).to(self.device) for a in (batch.actions, batch.rewards, batch.discounts)]
             noise = torch.randn(n, 2 * size, batch.actions.shape[1], device=self.device)
-            yield [split(t) for t in (self._features(batch.x), self._features(batch.next_x), *others)] + [noise]
+            # (updates, batch, …)
+            parts = [split(t) for t in (self._features(batch.x), self._features(batch.next_x), *others)] + [noise]
+            yield from map(Batch._make, zip(*parts, strict=True))
 
     @torch.no_grad()
     def publish(self) -> None:
         """Write the networks into the stock policy, the input map folded into each first layer."""
-        self._publish_networks()
-
-    def _publish(self, stack: MlpStack, member: int, modules: Iterable[torch.nn.Module]) -> None:
-        """Write one perceptron of `stack` into the linear layers among `modules`, as far as these go."""
-        for layer, linear in enumerate(m for m in modules if isinstance(m, torch.nn.Linear)):
-            self._write(linear, stack.weights[layer][member], stack.biases[layer][member], layer == 0)
-
-    def _write(self, linear: torch.nn.Linear, weight: torch.Tensor, bias: torch.Tensor, first: bool = False) -> None:
-        if first:
-            weight, bias = self.input_map.fold(weight, bias)
+        weights = self.learner.stock_weights()
+        for layer in [name.removesuffix(".weight") for name in weights if is_first_weight(name)]:
+            folded, bias = self.input_map.fold(weights[f"{layer}.weight"].T, weights[f"{layer}.bias"])
             if self.stock_order is not None:
-                weight = torch.cat([weight[self.stock_order], weight[len(self.stock_order) :]])
-        linear.weight.copy_(weight.T)
-        linear.bias.copy_(bias.reshape(-1))
+                folded = torch.cat([folded[self.stock_order], folded[len(self.stock_order) :]])
+            weights |= {f"{layer}.weight": folded.T, f"{layer}.bias": bias}
+        stock = self.policy.state_dict()
+        for name, value in weights.items():
+            stock[name].copy_(value)
 
     def extra_state(self) -> dict[str, Any]:
         """What a continued run needs beyond the stock networks; plain tensors in dictionaries."""
@@ -249,6 +219,11 @@ class FastOffPolicy(OffPolicyAlgorithm):
         self.input_map.load(state["input_map"])
         self.replay_buffer.keep_pool({key: value.numpy() for key, value in state["pool"].items()})
         self.publish()
+
+
+def is_first_weight(name: str) -> bool:
+    """Whether the tensor of this name in a stock policy is the weight of a layer that reads features."""
+    return name.endswith(".0.weight") and "features_extractor" not in name
 
 
 def _stock_order(space: gym.spaces.Dict) -> list[int] | None:

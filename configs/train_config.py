@@ -100,6 +100,9 @@ class TrainConfig:
     """Share of exploring episodes that act on a goal near the task's that was achieved before (fast)."""
     mirror: bool | None = None
     """Half of each batch with left and right exchanged; for tasks that say how, as the Fetch tasks do (fast)."""
+    kernel: Literal["autograd", "blas", "onednn"] | None = None
+    """How updates are computed: the readable learner, the same written out on PyTorch's own matrix products, or on
+    oneDNN's, which are twice as fast on AMD's processors and round differently (fast)."""
     clip_targets: bool | None = None
     """Cut the critics' targets to [-1/(1 - gamma), 0]; for rewards between -1 and 0 (fast)."""
     normalise: bool | None = None

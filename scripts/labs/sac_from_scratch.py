@@ -252,19 +252,19 @@ def learn(seed: int, steps: int, every: int, **settings: Any) -> list[dict[str, 
 
 def project_gradients(sac: Sac, batch: Batch, noise: Tensor) -> list[Tensor]:
     """Gradients of the project's own learner for the same weights, batch and noise: log α, actor, critics."""
-    from agents.sac_update import SacUpdate
+    from agents import learner
+    from agents import sac as project_sac
 
-    project = SacUpdate(PHI, A, [HIDDEN, HIDDEN], RATE, TAU, ent_coef=None)
-    project.log_ent_coef.copy_(sac.log_alpha.detach())
-    pairs = (project.actor, [sac.actor.body]), (project.critic, sac.critics.members)
-    for stack, members in (*pairs, (project.target, sac.targets.members)):
-        stack.read([[part for part in member if isinstance(part, nn.Linear)] for member in members])
+    project = project_sac.Sac(PHI, A, [HIDDEN, HIDDEN], RATE, TAU, ent_coef=None)
+    project.log_ent_coef.data.copy_(sac.log_alpha)
+    project.actor.layers.load_state_dict(sac.actor.body.state_dict())
+    project.critic.members.load_state_dict(sac.critics.members.state_dict())
+    project.target.members.load_state_dict(sac.targets.members.state_dict())
     discounts = torch.full((BATCH,), GAMMA)
-    project(batch.phi, batch.next_phi, batch.actions, batch.rewards, discounts, noise.reshape(-1, A))
-    # Its weights are (K, inputs, outputs), those of a Linear (outputs, inputs).
-    layers = [(stack, k, layer) for stack, _ in pairs for k in range(stack.k) for layer in range(3)]
-    slopes = [g for stack, k, i in layers for g in (stack.grad_weights[i][k].T, stack.grad_biases[i][k, 0])]
-    return [project.ent_coef_grad[0], *slopes]
+    # Theirs has both observations, and the noise of both, in one tuple.
+    phi, next_phi, actions, rewards = batch.phi, batch.next_phi, batch.actions, batch.rewards
+    project.update(learner.Batch(phi, next_phi, actions, rewards, discounts, noise.reshape(-1, A)))
+    return [p.grad for p in (project.log_ent_coef, *project.actor.parameters(), *project.critic.parameters())]
 
 
 def check() -> list[tuple[str, float, float, float]]:

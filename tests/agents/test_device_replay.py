@@ -11,11 +11,11 @@ import torch
 import agents.off_policy
 from agents.checkpoint import load_policy
 from agents.device_replay import DeviceReplay
-from agents.device_update import DeviceUpdates
 from agents.input_map import InputMap
+from agents.kernels.device import DeviceUpdates
+from agents.kernels.sac import SacKernel
+from agents.kernels.td3 import Td3Kernel
 from agents.replay import Batch, EpisodeReplay
-from agents.sac_update import SacUpdate
-from agents.td3_update import Td3Update
 from analysis.metrics import episode_metrics
 from configs.train_config import TrainConfig
 from envs.make import make_env
@@ -133,9 +133,9 @@ def test_the_reward_for_tensors_is_the_tasks_own(dense: bool) -> None:
 
 def learners(device: str) -> list[Any]:
     return [
-        SacUpdate(34, 4, [16, 16], 1e-3, 0.05, 0.05, (-20.0, 0.0), device),
-        SacUpdate(34, 4, [16, 16], 1e-3, 0.05, None, None, device),
-        Td3Update(34, 4, [16, 16], 1e-3, 0.05, clip_targets=(-20.0, 0.0), device=device),
+        SacKernel(34, 4, [16, 16], 1e-3, 0.05, 0.05, (-20.0, 0.0), device),
+        SacKernel(34, 4, [16, 16], 1e-3, 0.05, None, None, device),
+        Td3Kernel(34, 4, [16, 16], 1e-3, 0.05, clip_targets=(-20.0, 0.0), device=device),
     ]
 
 

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from agents.input_map import InputMap
-from agents.sac_update import SacUpdate
+from agents.kernels.sac import SacKernel
+from agents.learner import Batch
 from analysis.reports import DataReport, load
 
 LAB = Path(__file__).resolve().parents[2] / "scripts/labs/fast_loop.py"
@@ -144,7 +145,7 @@ def test_judging_changes_no_training(lab: ModuleType, monkeypatch: pytest.Monkey
 def test_gradients_are_those_of_the_product(lab: ModuleType) -> None:
     torch.manual_seed(0)
     ours = lab.Sac(lab.Stacked, lean=True)
-    product = SacUpdate(19, 4, [256, 256], lab.RATE, lab.TAU, lab.ALPHA, clip_targets=(-20.0, 0.0))
+    product = SacKernel(19, 4, [256, 256], lab.RATE, lab.TAU, lab.ALPHA, clip_targets=(-20.0, 0.0))
     nets = [(product.actor, ours.actor), (product.critic, ours.critic), (product.target, ours.target)]
     with torch.no_grad():
         for layer in ours.target.parameters():
@@ -157,7 +158,8 @@ def test_gradients_are_those_of_the_product(lab: ModuleType) -> None:
     phi, next_phi, noise = torch.randn(64, 19), torch.randn(64, 19), torch.randn(2, 64, 4)
     actions, rewards = torch.tanh(torch.randn(64, 4)), -(torch.rand(64) < 0.8).float()
     ours(phi, next_phi, actions, rewards, noise)
-    product(phi, next_phi, actions, rewards, torch.full((64,), lab.GAMMA), noise.reshape(128, 4))
+    discounts = torch.full((64,), lab.GAMMA)
+    product.update(Batch(phi, next_phi, actions, rewards, discounts, noise.reshape(128, 4)))
     for theirs, mine in nets[:2]:
         for i in range(3):
             for slope, layer in (

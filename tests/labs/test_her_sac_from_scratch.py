@@ -9,9 +9,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from agents.sac_update import SacUpdate
 
 from agents.input_map import InputMap
-from agents.sac_update import SacUpdate
 from analysis.reports import DataReport, load
 
 LAB = Path(__file__).resolve().parents[2] / "scripts/labs/her_sac_from_scratch.py"

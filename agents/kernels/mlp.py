@@ -2,17 +2,21 @@
 
 Two critics of equal shape are one stack: every layer is one batched matrix product. All weights of a stack lie in one
 flat vector, so that Adam and the target update are one call each. Nothing is recorded for automatic differentiation:
-the chain rule below computes the gradients that are wanted, and no others.
+the chain rule below computes the gradients that are wanted, and no others. `agents/kernels/onednn.py` has the same
+stack on another library of matrix products.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 ALL = slice(None)
+# What a forward pass leaves for the backward pass: here one tensor (K, B, sizes[l + 1]) a layer.
+Trace = list[Any]
 
 
 def fresh_layers(sizes: Sequence[int]) -> list[nn.Linear]:
@@ -45,8 +49,8 @@ class MlpStack:
             at += self.k * b
         return weights, biases
 
-    def forward(self, x: Tensor, members: slice = ALL) -> list[Tensor]:
-        """Inputs (B, sizes[0]) to the activations of all layers of `members`, the last of shape (K, B, sizes[-1])."""
+    def forward(self, x: Tensor, members: slice = ALL) -> Trace:
+        """Inputs (B, sizes[0]) to the activations of all layers of `members`, which the methods below understand."""
         h = x.expand(len(range(self.k)[members]), *x.shape)
         activations = []
         last = len(self.weights) - 1
@@ -59,7 +63,15 @@ class MlpStack:
             activations.append(h)
         return activations
 
-    def backward(self, x: Tensor, activations: list[Tensor], delta: Tensor) -> None:
+    def outputs(self, activations: Trace) -> Tensor:
+        """The last layer's, (K, B, sizes[-1])."""
+        return activations[-1]
+
+    def first_rows(self, activations: Trace, n: int) -> Trace:
+        """The activations of the first `n` inputs."""
+        return [h[:, :n] for h in activations]
+
+    def backward(self, x: Tensor, activations: Trace, delta: Tensor) -> None:
         """Write the gradient into `grad`, given dL/d(output) = `delta` (K, B, sizes[-1])."""
         for layer in reversed(range(len(self.weights))):
             below = activations[layer - 1] if layer else x.expand(self.k, *x.shape)
@@ -72,7 +84,7 @@ class MlpStack:
             if layer:
                 delta = self._through(layer, delta, below)
 
-    def input_gradient(self, activations: list[Tensor], which: Tensor, scale: float, columns: slice) -> Tensor:
+    def input_gradient(self, activations: Trace, which: Tensor, scale: float, columns: slice) -> Tensor:
         """dL/d(inputs in `columns`), (B, columns), for L = `scale` · Σ_b output of member `which`[b] at row b.
 
         Weights get no gradient. `which` (B,) holds indices of members; the outputs have width 1.
@@ -90,7 +102,7 @@ class MlpStack:
         delta = torch.zeros_like(activations[-1]).scatter_(0, which[None, :, None], scale)
         return self.to_inputs(activations, delta, columns).sum(0)
 
-    def to_inputs(self, activations: list[Tensor], delta: Tensor, columns: slice, members: slice = ALL) -> Tensor:
+    def to_inputs(self, activations: Trace, delta: Tensor, columns: slice, members: slice = ALL) -> Tensor:
         """dL/d(inputs in `columns`) of each of `members`, (K, B, columns), given dL/d(output) = `delta` (K, B, 1)."""
         for layer in reversed(range(1, len(self.weights))):
             delta = self._through(layer, delta, activations[layer - 1], members)
@@ -109,6 +121,19 @@ class MlpStack:
             for layer, linear in enumerate(layers):
                 self.weights[layer][k].copy_(linear.weight.detach().T)
                 self.biases[layer][k, 0].copy_(linear.bias.detach())
+
+    def named(self, flat: Tensor, members: Sequence[str]) -> dict[str, Tensor]:
+        """Views of `flat` under the names that they have in K modules of `nn.Sequential`, called `members`.
+
+        The second linear layer of `qf0` is `qf0.2`: the first ReLU stands between them. Weights are (outputs, inputs).
+        """
+        weights, biases = self.views(flat)
+        named = {}
+        for k, member in enumerate(members):
+            for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+                named[f"{member}.{2 * layer}.weight"] = weight[k].T
+                named[f"{member}.{2 * layer}.bias"] = bias[k, 0]
+        return named
 
 
 def _times_column(h: Tensor, column: Tensor) -> Tensor:
@@ -135,12 +160,20 @@ class FlatAdam:
             lr=self.learning_rate, beta1=0.9, beta2=0.999, weight_decay=0.0, eps=1e-8, amsgrad=False, maximize=False,
         )  # fmt: skip
 
-    def state(self) -> dict[str, Tensor]:
-        """What a continued run needs."""
-        return {"exp_avg": self.exp_avg, "exp_avg_sq": self.exp_avg_sq, "step": self.step_count}
+    def state(self, stack: MlpStack, members: Sequence[str]) -> dict[str, Any]:
+        """What a continued run needs, with the moments under the names of `stack.named`."""
+        moments = {"exp_avg": self.exp_avg, "exp_avg_sq": self.exp_avg_sq}
+        return {key: stack.named(flat, members) for key, flat in moments.items()} | {"step": self.step_count}
 
-    def load(self, state: dict[str, Tensor]) -> None:
-        """Take over `state`."""
-        self.exp_avg.copy_(state["exp_avg"])
-        self.exp_avg_sq.copy_(state["exp_avg_sq"])
+    def load(self, stack: MlpStack, members: Sequence[str], state: dict[str, Any]) -> None:
+        """Take over `state`; moments that it does not have are zero."""
+        for key, flat in (("exp_avg", self.exp_avg), ("exp_avg_sq", self.exp_avg_sq)):
+            flat.zero_()
+            copy_named(state[key], stack.named(flat, members))
         self.step_count.copy_(state["step"])
+
+
+def copy_named(source: dict[str, Tensor], views: dict[str, Tensor]) -> None:
+    """Write each tensor of `source` into the view of the same name."""
+    for name, tensor in source.items():
+        views[name].copy_(tensor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from agents.mlp import FlatAdam
+from agents.kernels.mlp import FlatAdam
 
 
 def test_adam_at_a_changing_rate_is_pytorchs() -> None:

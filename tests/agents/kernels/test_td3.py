@@ -12,8 +12,9 @@ from stable_baselines3 import TD3
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.type_aliases import ReplayBufferSamples
 
-from agents.mlp import MlpStack
-from agents.td3_update import Td3Update
+from agents.kernels.mlp import MlpStack
+from agents.kernels.td3 import Td3Kernel
+from agents.learner import Batch
 
 F, A, B, HIDDEN = 7, 3, 64, [32, 16]
 
@@ -37,12 +38,12 @@ def linears(network: torch.nn.Module) -> list[torch.nn.Linear]:
 
 
 @pytest.fixture
-def pair() -> tuple[Td3Update, TD3]:
+def pair() -> tuple[Td3Kernel, TD3]:
     stock = TD3("MlpPolicy", Spaces(), learning_rate=1e-3, buffer_size=1, gamma=0.9, tau=0.05, batch_size=B,
                 policy_kwargs={"net_arch": HIDDEN}, device="cpu", seed=0)  # fmt: skip
     stock.set_logger(Logger(None, []))
     stock.replay_buffer = Given()
-    ours = Td3Update(F, A, HIDDEN, 1e-3, 0.05)
+    ours = Td3Kernel(F, A, HIDDEN, 1e-3, 0.05)
     ours.actor.read([linears(stock.actor.mu)])
     ours.critic.read([linears(q) for q in stock.critic.q_networks])
     ours.actor_target.flat.copy_(ours.actor.flat)
@@ -56,7 +57,7 @@ def expected(stack: MlpStack, networks: list[torch.nn.Module]) -> torch.Tensor:
     return other.flat
 
 
-def test_every_parameter_stays_with_stock(pair: tuple[Td3Update, TD3]) -> None:
+def test_every_parameter_stays_with_stock(pair: tuple[Td3Kernel, TD3]) -> None:
     ours, stock = pair
     generator, started = torch.Generator().manual_seed(1), ours.actor.flat.clone()
     for step in range(20):
@@ -69,7 +70,7 @@ def test_every_parameter_stays_with_stock(pair: tuple[Td3Update, TD3]) -> None:
         noise = torch.empty(B, A).normal_(0, stock.target_policy_noise) / stock.target_policy_noise
         torch.manual_seed(step)
         stock.train(gradient_steps=1, batch_size=B)
-        losses = ours(phi, next_phi, actions, rewards, 0.9 * (1 - terminated), noise)
+        losses = ours.update(Batch(phi, next_phi, actions, rewards, 0.9 * (1 - terminated), noise))
         assert losses["critic_loss"].item() == pytest.approx(stock.logger.name_to_value["train/critic_loss"], rel=1e-3)
         assert ("actor_loss" in losses) == (step % 2 == 1), "the actor follows at every second update"
     for stack, networks in (
@@ -80,24 +81,25 @@ def test_every_parameter_stays_with_stock(pair: tuple[Td3Update, TD3]) -> None:
     assert (ours.actor.flat - started).abs().max() > 5e-3
 
 
-def test_continues_from_its_state(pair: tuple[Td3Update, TD3]) -> None:
+def test_continues_from_its_state(pair: tuple[Td3Kernel, TD3]) -> None:
     ours, _ = pair
 
-    def batch(seed: int) -> tuple[torch.Tensor, ...]:
+    def batch(seed: int) -> Batch:
         generator = torch.Generator().manual_seed(seed)
         shapes = ((B, F), (B, F), (B, A), (B,))
-        return *(torch.randn(*s, generator=generator) for s in shapes), torch.zeros(B), torch.randn(B, A)
+        parts = [torch.randn(*s, generator=generator) for s in shapes]
+        return Batch(*parts, torch.zeros(B), torch.randn(B, A))
 
-    ours(*batch(0))
-    other = Td3Update(F, A, HIDDEN, 1e-3, 0.05)
+    ours.update(batch(0))
+    other = Td3Kernel(F, A, HIDDEN, 1e-3, 0.05)
     other.load(ours.state())
     # The next update is the one at which the actor follows, for both.
     last = batch(1)
-    assert "actor_loss" in ours(*last) and "actor_loss" in other(*last)
+    assert "actor_loss" in ours.update(last) and "actor_loss" in other.update(last)
     assert torch.equal(ours.actor_target.flat, other.actor_target.flat)
 
 
-def test_exploring_actions_have_noise_and_stay_inside(pair: tuple[Td3Update, TD3]) -> None:
+def test_exploring_actions_have_noise_and_stay_inside(pair: tuple[Td3Kernel, TD3]) -> None:
     ours, _ = pair
     phi = torch.zeros(4000, F)
     plain, noisy = ours.act(phi, None), ours.act(phi, torch.randn(4000, A))

@@ -6,13 +6,13 @@ from Python. A CUDA graph records them once and launches them together.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from agents.device_replay import DeviceReplay
 from agents.input_map import InputMap
+from agents.learner import Batch, Learner
+from agents.round_means import RoundMeans
 
 # Updates of each kind outside of a graph at first: libraries set themselves up then, which cannot be recorded.
 WARM_UP = 3
@@ -25,7 +25,7 @@ class DeviceUpdates:
     Without a GPU the same operations run one by one.
     """
 
-    def __init__(self, replay: DeviceReplay, input_map: InputMap, learner: Any, actions: int):
+    def __init__(self, replay: DeviceReplay, input_map: InputMap, learner: Learner, actions: int):
         self.replay, self.input_map, self.learner, self.actions = replay, input_map, learner, actions
         self.graphs: dict[tuple[int, int], tuple[torch.cuda.CUDAGraph, dict[str, Tensor]]] = {}
         self.done: dict[tuple[int, int], int] = {}
@@ -33,18 +33,18 @@ class DeviceUpdates:
         self.stream = torch.cuda.Stream() if replay.device.type == "cuda" else None
 
     def __call__(self, count: int, batch: int) -> dict[str, Tensor]:
-        """`count` updates on `batch` transitions each; the last losses by name, on the device."""
+        """`count` updates on `batch` transitions each; the means of what they measured, by name, on the device."""
         run = self._replayed if self.replay.device.type == "cuda" else self.one
-        losses: dict[str, Tensor] = {}
+        means = RoundMeans()
         for _ in range(count):
-            losses |= run(batch)
-        return losses
+            means.add(run(batch))
+        return means.values()
 
     def one(self, batch: int) -> dict[str, Tensor]:
         """One update, every operation of a shape that is known beforehand."""
         x, next_x, *others = self.replay.draw(batch)
         noise = torch.randn(2 * batch, self.actions, device=self.replay.device)
-        return self.learner(self.input_map(x), self.input_map(next_x), *others, noise)
+        return self.learner.update(Batch(self.input_map(x), self.input_map(next_x), *others, noise))
 
     def _replayed(self, batch: int) -> dict[str, Tensor]:
         key = (batch, self.learner.updates % self.learner.period)

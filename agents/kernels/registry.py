@@ -1,0 +1,57 @@
+"""The implementations of each learner, and which one a run takes. Another backend joins in `KERNELS` alone.
+
+All implementations of an algorithm take the same arguments, follow `agents.learner.Learner`, read each other's state,
+and agree with the readable learner (tests/agents/kernels/test_kernels.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from agents.kernels import onednn
+from agents.kernels.onednn import OneDnnStack
+from agents.kernels.sac import SacKernel
+from agents.kernels.td3 import Td3Kernel
+from agents.learner import Learner
+from agents.sac import Sac
+from agents.td3 import Td3
+from common.errors import UserError
+
+
+def _everywhere(device: str) -> bool:
+    return True
+
+
+def _on_processors(device: str) -> bool:
+    return device == "cpu" and onednn.available()
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One way to compute updates: a learner for each algorithm, and the devices ("cpu", "cuda") it works on here."""
+
+    learners: Mapping[str, Callable[..., Learner]]
+    works_on: Callable[[str], bool] = _everywhere
+    recordable: bool = True
+    """Whether a CUDA graph can hold an update: nothing waits for a value."""
+
+
+KERNELS = {
+    "autograd": Kernel({"sac": Sac, "td3": Td3}, recordable=False),
+    "blas": Kernel({"sac": SacKernel, "td3": Td3Kernel}),
+    "onednn": Kernel(
+        {"sac": partial(SacKernel, stack=OneDnnStack), "td3": partial(Td3Kernel, stack=OneDnnStack)}, _on_processors
+    ),
+}
+
+
+def make_learner(algo: str, kernel: str, *arguments: Any, device: str = "cpu", **options: Any) -> Learner:
+    """A learner of `algo`. Raises `UserError` where `kernel` does not work on `device`."""
+    chosen = KERNELS[kernel]
+    if not chosen.works_on(device):
+        usable = [name for name, other in KERNELS.items() if other.works_on(device)]
+        raise UserError(f"--kernel {kernel} does not work on {device} here; choose one of {', '.join(usable)}.")
+    return chosen.learners[algo](*arguments, device=device, **options)
