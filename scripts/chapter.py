@@ -134,8 +134,8 @@ class Chapter:
             raise TrainingFailure(f"{Path(script).name} {' '.join(words)} ended with status {status}.")
         return 0
 
-    def train(self, *flags: str, out: str, mode: _Mode = DEFAULT) -> TrainMeta:
-        """Run `train.py` with `flags` to `out` among this chapter's files; returns the run's metadata.
+    def train(self, *flags: str, out: str, mode: _Mode = DEFAULT, given: str | None = None) -> TrainMeta:
+        """Run `train.py` with `flags` to `out` among this chapter's files, or to `given`; returns the run's metadata.
 
         An interrupted run is continued. A finished one with the same settings is not repeated; one with other
         settings is refused by `train.py`, which names them.
@@ -144,10 +144,10 @@ class Chapter:
         from configs.train_config import TrainConfig
         from train import resolved_for
 
-        path = self.file(out, mode)
+        path = self.file(out, mode, given)
         words = [*flags, "--out", str(path), *(["--smoke"] if mode.smoke else [])]
         meta = path.with_name(f"{path.name}.meta.json")
-        if meta.exists():
+        if meta.exists() and "--overwrite" not in flags:
             earlier = load(meta, TrainMeta)
             settings = resolved_for(parse(TrainConfig, words, "train.py")).settings
             if earlier.status == "finished" and today(earlier.config) == settings:

@@ -125,6 +125,10 @@ def test_a_finished_run_is_not_repeated_and_another_one_is_refused(
     with pytest.raises(TrainingFailure, match="ended with status 2"):
         chapter.train(*small, "--gamma", "0.5", out="policy")
     assert "gamma" in capfd.readouterr().err
+    other = chapter.train(*small, "--gamma", "0.5", "--overwrite", out="policy")
+    assert other.config["gamma"] == 0.5
+    assert chapter.train(*small, out="policy", given="elsewhere/mine").config["gamma"] != 0.5
+    assert Path("elsewhere/mine.zip").exists()
 
 
 INTERRUPTED = """
