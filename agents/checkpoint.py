@@ -24,7 +24,7 @@ from stable_baselines3.common.policies import BasePolicy
 from agents.build import ALGORITHMS, build_policy
 from analysis.reports import TrainMeta, load
 from common.errors import UserError, closest
-from common.files import parse_json
+from common.files import meta_path, parse_json
 
 STATE = "run_state.json"
 # Not .pth: stock loading takes every such member for one of its own networks.
@@ -130,11 +130,6 @@ def weights_sha256(policy: BasePolicy) -> str:
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def meta_path(checkpoint: Path) -> Path:
-    """`<out>.meta.json` for `<out>.zip`."""
-    return checkpoint.with_name(checkpoint.name.removesuffix(".zip") + ".meta.json")
 
 
 def zip_path(text: str) -> Path:

@@ -30,7 +30,8 @@ from typing import Any
 import yaml
 
 from analysis.compare import format_rate
-from analysis.reports import Rate
+from analysis.reports import Hardware, Rate
+from analysis.runs import machine
 from common.errors import UserError
 from common.files import write_atomically
 from common.renamed import today
@@ -80,8 +81,7 @@ def show(value: Any, form: str) -> str:
     if form == "ms":
         return f"{1000 * value:.2f} ms"
     if form == "hardware":
-        gpu = value["gpu"] or "no GPU"
-        return f"{value['cores']} cores ({value['cpu']}), {gpu}"
+        return machine(Hardware.model_construct(**value))
     if form == "text":
         return str(value)
     return format(value, form)
@@ -113,11 +113,11 @@ def chapter_table(root: Path) -> str:
     rows = ["| chapter | question | command | measured | expected result |", "| --- | --- | --- | --- | --- |"]
     for chapter in yaml.safe_load((root / "tutorials/chapters.yaml").read_text(encoding="utf-8")):
         time = number(root, chapter["report"], "wall_clock_s", "minutes")
-        machine = number(root, chapter["report"], "hardware", "hardware")
+        where = number(root, chapter["report"], "hardware", "hardware")
         expected = VALUE.sub(lambda m: number(root, *m.group(1, 2, 3)), chapter["expected"])
         rows.append(
             f"| [{chapter['name']}](tutorials/{chapter['page']}) | {chapter['question']} | "
-            f"`{chapter['command']}` | {time} on {machine} | {expected} |"
+            f"`{chapter['command']}` | {time} on {where} | {expected} |"
         )
     return "\n".join(rows)
 

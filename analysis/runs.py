@@ -14,8 +14,8 @@ RULE = "the first of two consecutive evaluations of {n} held-out episodes at or 
 
 
 def machine(hardware: Hardware) -> str:
-    """`2 cores, <the CPU's name>, no GPU`."""
-    return f"{hardware.cores} cores, {hardware.cpu}, {hardware.gpu or 'no GPU'}"
+    """`2 cores (<the CPU's name>), no GPU`."""
+    return f"{hardware.cores} cores ({hardware.cpu}), {hardware.gpu or 'no GPU'}"
 
 
 def progress(meta: TrainMeta) -> dict[str, Any]:

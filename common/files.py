@@ -83,6 +83,21 @@ def write_atomically(path: str | Path, data: bytes | str) -> None:
         raise _cannot_write(path, error) from error
 
 
+def beside(out: str | Path, suffix: str) -> Path:
+    """`<out><suffix>`: where a run named `out` keeps one of its files.
+
+    Not `Path.with_suffix`, which would take the end of a name such as `gamma0.95` for a suffix.
+    """
+    out = Path(out)
+    return out.with_name(out.name + suffix)
+
+
+def meta_path(checkpoint: str | Path) -> Path:
+    """`<out>.meta.json` for the checkpoint `<out>.zip`."""
+    checkpoint = Path(checkpoint)
+    return beside(checkpoint.with_name(checkpoint.name.removesuffix(".zip")), ".meta.json")
+
+
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as indented JSON; NaN and infinities are refused with a `ValueError`."""
     write_atomically(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")

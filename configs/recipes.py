@@ -133,63 +133,104 @@ def resolve(config: TrainConfig, episode: int = 50) -> Resolved:
         raise UserError("--her needs an off-policy algorithm (sac or td3): relabelled data was not made by the policy.")
     path = find_recipe(config)
     recipe = load_recipe(path) if path else {"settings": {}}
-    backend = config.backend or recipe["settings"].get("backend")
-    if backend == "fast" and config.algo == "ppo":
-        where = "--backend fast" if config.backend else f"recipe {path}: backend fast"
-        raise UserError(f"{where} learns with sac and td3; ppo runs on --backend sb3.")
-    defaults = applicable(config.algo, config.her, backend)
-    # A recipe of our learner serves the stock one too, for comparison: what only ours reads is left out.
-    only_fast = applicable("sac", False, "fast").keys() - applicable("sac", False, "sb3").keys()
-    for key in ("algo", "env", "her"):
-        if config.config and key in recipe and recipe[key] != getattr(config, key):
-            shown = reprlib.repr(recipe[key])[:80]
-            raise UserError(f"recipe {path} is for {key} {shown}, this run has {getattr(config, key)}.")
-    values, sources = {}, {}
-    for key in TUNABLE:
-        flag = getattr(config, key)
-        if key not in defaults:
-            if given(config, key):
-                with_her = key.startswith("her_") and not config.her and config.algo != "ppo"
-                what = f"{config.algo} on --backend {defaults['backend']}"
-                why = "needs --her" if with_her else f"does not exist in {what}"
-                raise UserError(f"--{key.replace('_', '-')} {why}.")
-            if key in recipe["settings"] and key not in only_fast:
-                raise UserError(f"recipe {path}: {key} does not exist in {config.algo}.")
-            continue
-        if given(config, key):
-            values[key], sources[key] = flag, "flag"
-        elif key in recipe["settings"]:
-            values[key], sources[key] = recipe["settings"][key], "recipe"
-        else:
-            values[key], sources[key] = defaults[key], "default"
+    _check_recipe_is_for(config, recipe, path)
+    defaults = applicable(config.algo, config.her, _backend(config, recipe, path))
+    _refuse_what_nothing_reads(config, recipe, path, defaults)
+    values, sources = _from_flags_recipe_defaults(config, recipe["settings"], defaults)
     if config.smoke:
-        for key, value in _smoke(values, episode).items():
-            if sources[key] != "flag":
-                values[key], sources[key] = value, "smoke"
-    # Hindsight, and our replay of whole episodes, can be sampled only once each environment has finished one.
-    whole = config.her or values["backend"] == "fast"
-    if whole and values["learning_starts"] < episode * values["n_envs"]:
-        values["learning_starts"] = episode * values["n_envs"]
-        sources["learning_starts"] = "raised to one episode of each environment"
+        small = {key: value for key, value in _smoke(values, episode).items() if sources[key] != "flag"}
+        values, sources = values | small, sources | dict.fromkeys(small, "smoke")
+    _raise_learning_starts(config, values, sources, episode)
     values |= {key: tuple(values[key]) for key in ("net_arch", *OF_TASK)}
     check_ranges(values)
-    if config.algo == "ppo":
-        if values["ent_coef"] == "auto":
-            raise UserError("--ent-coef auto: ppo has no automatic entropy coefficient; give a number.")
-        if min(values["batch_size"], values["n_steps"] * values["n_envs"]) < 2:
-            raise UserError("ppo normalises advantages: --batch-size and --n-steps times --n-envs must be at least 2.")
+    _check_ppo(config, values)
     if not 0 <= config.seed < 2**32:
         raise UserError(f"--seed {config.seed}: must lie between 0 and {2**32 - 1}.")
-    out = config.out or f"checkpoints/{recipe_name(config.algo, config.env, config.her)}_seed{config.seed}"
-    out = out.removesuffix(".zip")
-    if Path(out).name in ("", ".."):
-        raise UserError(f"--out {config.out}: give a file name.")
-    full = dataclasses.replace(config, out=out, **values)
+    full = dataclasses.replace(config, out=_checkpoint_name(config), **values)
     settings = {key: getattr(full, key) for key in ("algo", "env", "her", "seed", "device")}
     kept = {key: value for key, value in values.items() if value or key not in OF_TASK}
     settings |= {key: list(value) if isinstance(value, tuple) else value for key, value in kept.items()}
     sources = {key: source for key, source in sources.items() if key in kept}
     return Resolved(full, sources, path.stem if path else None, settings)
+
+
+def _check_recipe_is_for(config: TrainConfig, recipe: dict[str, Any], path: Path | None) -> None:
+    """Raise `UserError` where `--config` names a recipe of another algorithm or task."""
+    for key in ("algo", "env", "her"):
+        if config.config and key in recipe and recipe[key] != getattr(config, key):
+            shown = reprlib.repr(recipe[key])[:80]
+            raise UserError(f"recipe {path} is for {key} {shown}, this run has {getattr(config, key)}.")
+
+
+def _backend(config: TrainConfig, recipe: dict[str, Any], path: Path | None) -> str | None:
+    """The learner that flag or recipe name; None for the algorithm's default one. Raises `UserError`."""
+    backend = config.backend or recipe["settings"].get("backend")
+    if backend == "fast" and config.algo == "ppo":
+        where = "--backend fast" if config.backend else f"recipe {path}: backend fast"
+        raise UserError(f"{where} learns with sac and td3; ppo runs on --backend sb3.")
+    return backend
+
+
+def _refuse_what_nothing_reads(
+    config: TrainConfig, recipe: dict[str, Any], path: Path | None, defaults: dict[str, Any]
+) -> None:
+    """Raise `UserError` on a flag or a recipe's setting that is not among `defaults`: no part of the run reads it."""
+    # A recipe of our learner serves the stock one too, for comparison: what only ours reads is left out.
+    only_fast = applicable("sac", False, "fast").keys() - applicable("sac", False, "sb3").keys()
+    for key in TUNABLE:
+        if key in defaults:
+            continue
+        if given(config, key):
+            with_her = key.startswith("her_") and not config.her and config.algo != "ppo"
+            what = f"{config.algo} on --backend {defaults['backend']}"
+            why = "needs --her" if with_her else f"does not exist in {what}"
+            raise UserError(f"--{key.replace('_', '-')} {why}.")
+        if key in recipe["settings"] and key not in only_fast:
+            raise UserError(f"recipe {path}: {key} does not exist in {config.algo}.")
+
+
+def _from_flags_recipe_defaults(
+    config: TrainConfig, recipe: dict[str, Any], defaults: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Each setting's value from the first place that names it, and which place that was."""
+    values, sources = {}, {}
+    for key in TUNABLE:
+        if key not in defaults:
+            continue
+        if given(config, key):
+            values[key], sources[key] = getattr(config, key), "flag"
+        elif key in recipe:
+            values[key], sources[key] = recipe[key], "recipe"
+        else:
+            values[key], sources[key] = defaults[key], "default"
+    return values, sources
+
+
+def _raise_learning_starts(config: TrainConfig, values: dict[str, Any], sources: dict[str, str], episode: int) -> None:
+    """Hindsight, and our replay of whole episodes, can be sampled only once each environment has finished one."""
+    whole_episodes = config.her or values["backend"] == "fast"
+    if whole_episodes and values["learning_starts"] < episode * values["n_envs"]:
+        values["learning_starts"] = episode * values["n_envs"]
+        sources["learning_starts"] = "raised to one episode of each environment"
+
+
+def _check_ppo(config: TrainConfig, values: dict[str, Any]) -> None:
+    """Raise `UserError` on what PPO alone cannot use."""
+    if config.algo != "ppo":
+        return
+    if values["ent_coef"] == "auto":
+        raise UserError("--ent-coef auto: ppo has no automatic entropy coefficient; give a number.")
+    if min(values["batch_size"], values["n_steps"] * values["n_envs"]) < 2:
+        raise UserError("ppo normalises advantages: --batch-size and --n-steps times --n-envs must be at least 2.")
+
+
+def _checkpoint_name(config: TrainConfig) -> str:
+    """Where the checkpoint goes, without .zip. Raises `UserError` where that is no file name."""
+    out = config.out or f"checkpoints/{recipe_name(config.algo, config.env, config.her)}_seed{config.seed}"
+    out = out.removesuffix(".zip")
+    if Path(out).name in ("", ".."):
+        raise UserError(f"--out {config.out}: give a file name.")
+    return out
 
 
 def check_ranges(values: dict[str, Any]) -> None:

@@ -11,7 +11,6 @@ would wait for the other for 4 to 8% of the time. So a wrapper that draws by its
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -22,6 +21,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
 from common.errors import TrainingFailure
+from common.provenance import cores
 from envs.thread_team import Order, ThreadTeam, wait
 
 
@@ -40,8 +40,7 @@ class ThreadVecEnv(VecEnv):
     """
 
     def __init__(self, make: Sequence[Callable[[], gym.Env]], threads: int | None = None):
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        count = max(1, min(len(make), threads or cores))
+        count = max(1, min(len(make), threads or cores()))
         self.team = ThreadTeam(count, "env-thread")
         self.closed = False
         self.pending: list[Order] | None = None

@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 
 from analysis.reports import EvalReport, Record, TrainMeta, load
 from common.errors import UserError
-from common.files import parse_json, sha256, write_json
+from common.files import beside, meta_path, parse_json, sha256, write_json
 from configs.sweep import Job
 
 # One retry: what fails twice at the same place would fail again.
@@ -52,43 +52,40 @@ class JobFiles:
 
     out: Path
 
-    def _beside(self, suffix: str) -> Path:
-        return self.out.with_name(self.out.name + suffix)
-
     @property
     def checkpoint(self) -> Path:
         """The policy."""
-        return self._beside(".zip")
+        return beside(self.out, ".zip")
 
     @property
     def meta(self) -> Path:
         """Metadata of the training run."""
-        return self._beside(".meta.json")
+        return meta_path(self.checkpoint)
 
     @property
     def evaluation(self) -> Path:
         """Report of the final evaluation."""
-        return self._beside(".eval.json")
+        return beside(self.out, ".eval.json")
 
     @property
     def failures(self) -> Path:
         """Tries that failed."""
-        return self._beside(".job.json")
+        return beside(self.out, ".job.json")
 
     @property
     def slurm(self) -> Path:
         """The Slurm job that has this run."""
-        return self._beside(".slurm.json")
+        return beside(self.out, ".slurm.json")
 
     @property
     def log(self) -> Path:
         """What its processes printed, all tries one after another."""
-        return self._beside(".log")
+        return beside(self.out, ".log")
 
     @property
     def lock(self) -> Path:
         """Held while somebody is at work on it."""
-        return self._beside(".lock")
+        return beside(self.out, ".lock")
 
 
 def files_of(job: Job) -> JobFiles:

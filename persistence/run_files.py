@@ -12,9 +12,9 @@ from typing import Any
 from pydantic import ConfigDict, NonNegativeFloat, NonNegativeInt, TypeAdapter, ValidationError
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from agents.checkpoint import meta_path, pack, read_state, restore
+from agents.checkpoint import pack, read_state, restore
 from common.errors import UserError
-from common.files import write_atomically
+from common.files import beside, meta_path, write_atomically
 from persistence import replay_log
 
 
@@ -52,7 +52,7 @@ class RunFiles:
     @property
     def checkpoint(self) -> Path:
         """The policy with everything that a continued run needs but the replay; one rename makes it valid."""
-        return self.out.with_name(self.out.name + ".zip")
+        return beside(self.out, ".zip")
 
     @property
     def meta(self) -> Path:
@@ -62,17 +62,17 @@ class RunFiles:
     @property
     def metrics(self) -> Path:
         """Metrics, a JSON object a line."""
-        return self.out.with_name(self.out.name + ".metrics.jsonl")
+        return beside(self.out, ".metrics.jsonl")
 
     @property
     def replay(self) -> Path:
         """Folder of the replay files; removed when the run finishes."""
-        return self.out.with_name(self.out.name + ".replay")
+        return beside(self.out, ".replay")
 
     @property
     def dump(self) -> Path:
         """State of a run that met a NaN."""
-        return self.out.with_name(self.out.name + ".failed.npz")
+        return beside(self.out, ".failed.npz")
 
     @property
     def tensorboard(self) -> Path:

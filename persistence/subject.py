@@ -17,11 +17,11 @@ import gymnasium as gym
 import torch
 
 from agents.build import choose_device
-from agents.checkpoint import load_policy, load_trusted, meta_path, read_meta, zip_path
+from agents.checkpoint import load_policy, load_trusted, read_meta, zip_path
 from agents.controllers import CONTROLLERS
 from analysis.reports import Perturbation, TrainMeta
 from common.errors import UserError
-from common.files import sha256
+from common.files import meta_path, sha256
 from common.registry import import_module, read_pairs
 from envs.make import check_env_id, is_goal_conditioned
 from envs.rollout import Policy

@@ -22,7 +22,7 @@ from analysis.repro import compared, describe, verdict
 from common import provenance
 from common.cli import guarded, parse
 from common.errors import TrainingFailure, UserError
-from common.files import check_writable
+from common.files import check_writable, meta_path
 from configs.train_config import Algo
 
 TRAIN = Path(provenance.ROOT) / "train.py"
@@ -72,12 +72,12 @@ def train_once(config: ReproConfig, out: Path) -> TrainMeta:
     done = subprocess.run(train_command(config, out), stdout=subprocess.DEVNULL)
     if done.returncode:
         raise TrainingFailure(f"train.py ended with exit status {done.returncode}; nothing to compare.")
-    return load(out.with_name(out.name + ".meta.json"), TrainMeta)
+    return load(meta_path(f"{out}.zip"), TrainMeta)
 
 
 def kill_in_the_middle(config: ReproConfig, out: Path) -> int:
     """Start the run, kill it once half of its steps are in a checkpoint; returns the steps in that checkpoint."""
-    meta = out.with_name(out.name + ".meta.json")
+    meta = meta_path(f"{out}.zip")
     process = subprocess.Popen(train_command(config, out), stdout=subprocess.DEVNULL)
     try:
         while process.poll() is None:

@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT))
 from common.cli import guarded  # noqa: E402
 from common.errors import UserError  # noqa: E402
 from common.files import check_report_place  # noqa: E402
-from common.provenance import git_state, gpu_name  # noqa: E402
+from common.provenance import cores, git_state, gpu_name  # noqa: E402
 from envs.rendering import BACKENDS, try_backend  # noqa: E402
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
@@ -232,10 +232,10 @@ def check_disk() -> Finding:
 
 def check_cores() -> Finding:
     """The simulator steps one environment a core."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if cores < 2:
+    count = cores()
+    if count < 2:
         return Finding(WARN, "1 core: expect twice the minutes that the pages show", "give the machine a second core")
-    return Finding(OK, f"{cores} cores")
+    return Finding(OK, f"{count} cores")
 
 
 def check_folders() -> Iterable[Finding]:

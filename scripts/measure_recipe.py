@@ -21,7 +21,7 @@ from analysis.runs import RULE, facts, machine, together
 from common import provenance
 from common.cli import guarded, parse
 from common.errors import UserError
-from common.files import write_atomically
+from common.files import meta_path, write_atomically
 from common.seeds import parse_seeds
 from configs.recipes import FOLDER, recipe_name
 from configs.train_config import Algo, TrainConfig
@@ -63,7 +63,7 @@ def one_seed(config: MeasureConfig, seed: int, folder: Path) -> tuple[TrainMeta,
 
     name = recipe_name(config.algo, config.env, config.her)
     out = folder / "checkpoints" / f"{name}_seed{seed}" if config.smoke else Path(f"checkpoints/{name}_seed{seed}")
-    meta_file = out.with_name(out.name + ".meta.json")
+    meta_file = meta_path(f"{out}.zip")
     wanted = TrainConfig(
         algo=config.algo, env=config.env, her=config.her, seed=seed, out=str(out), smoke=config.smoke,
         eval_every=config.eval_every, eval_episodes=None if config.smoke else config.eval_episodes,

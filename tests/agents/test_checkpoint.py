@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from agents.build import build
-from agents.checkpoint import meta_path, pack, read_state, read_tensors, restore, weights_sha256, zip_path
+from agents.checkpoint import pack, read_state, read_tensors, restore, weights_sha256, zip_path
 from common.errors import UserError
+from common.files import meta_path
 from configs.recipes import resolve
 from configs.train_config import TrainConfig
 from envs.make import register
