@@ -24,7 +24,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from common.errors import UserError, closest
 
@@ -35,9 +35,13 @@ MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 def read_value(text: str) -> Any:
     """A JSON value, or the text itself where it is none: 0.3, true, [1, 2], dense."""
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return text
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
 
 
 def write_value(value: Any) -> str:
@@ -70,9 +74,10 @@ def write_pairs(values: dict[str, Any]) -> tuple[str, ...]:
 
 def split_list(text: str) -> list[str]:
     """The parts of `text` between commas, except those inside brackets or quotation marks."""
-    parts, depth, quoted = [""], 0, False
+    parts, depth, quoted, before = [""], 0, False, ""
     for letter in text:
-        quoted ^= letter == '"'
+        quoted ^= letter == '"' and before != "\\"
+        before = letter
         depth += 0 if quoted else (letter in "[{") - (letter in "]}")
         if letter == "," and not depth and not quoted:
             parts.append("")
@@ -180,9 +185,12 @@ class Registry:
     def find(self, text: str) -> tuple[Spec, Callable[..., Any]]:
         """`text` taken apart, and its maker. Raises `UserError` naming the nearest name."""
         spec = Spec.read(text, self.what)
+        known = self.names()
+        if spec.module in known:
+            raise UserError(f"{self.what} {text!r}: expected {spec.module}:key=value.")
         if spec.module:
             import_module(spec.module)
-        known = self.names()
+            known = self.names()
         if spec.name not in known:
             where = f" in module {spec.module}" if spec.module else ""
             raise UserError(

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 
 from common.errors import UserError
-from common.registry import Spec, read_pairs, split_module, write_pairs
+from common.registry import Spec, fits, read_pairs, split_module, write_pairs
 from envs.make import check_env_id, episode_length, is_goal_conditioned, make_env
 from wrappers.registry import WRAPPERS, is_training_only, wrap
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
 
     from envs.vector import VecKind
+
+LONGEST_EPISODE = 100_000
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,9 @@ class Task:
         check_env_id(self.env_id)
         given = self.options if isinstance(self.options, Mapping) else read_pairs(self.options, "--env-option")
         object.__setattr__(self, "options", write_pairs(dict(sorted(given.items()))))
+        limit = given.get("max_episode_steps", 1)
+        if not fits(limit, int) or not 1 <= limit <= LONGEST_EPISODE:
+            raise UserError(f"--env-option max_episode_steps={limit}: a number from 1 to {LONGEST_EPISODE} is needed.")
         object.__setattr__(self, "wrappers", tuple(WRAPPERS.canonical(text) for text in self.wrappers))
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,39 @@ def test_the_device_that_was_used_not_the_one_asked_for(place: Path, monkeypatch
 def test_with_and_without_the_ending(place: Path) -> None:
     short = EvalConfig(ckpt=str(place / "a"), env="TinyReach-v0", seeds="0-1")
     assert evaluate(short).episodes == evaluate(config(place, seeds="0-1")).episodes
+
+
+def test_another_task_with_equal_spaces(tmp_path: Path) -> None:
+    """Trained on the dense reward, judged on the sparse one: equal episodes, other returns, and the report says so."""
+    small = SMALL | {"env": "FetchReachDense-v4", "out": str(tmp_path / "d"), "eval_every": 0, "learning_starts": 100}
+    run(TrainConfig(**small, track="none"))
+    wanted = EvalConfig(ckpt=str(tmp_path / "d.zip"), env="FetchReachDense-v4", seeds="0-2")
+    dense = evaluate(wanted)
+    other = dataclasses.replace(wanted, env="FetchReach-v4")
+    with pytest.raises(UserError, match="trained on FetchReachDense-v4; pass --env FetchReachDense-v4, or --allow-oth"):
+        evaluate(other)
+    sparse = evaluate(dataclasses.replace(other, allow_other_env=True))
+    assert [e.final_distance for e in sparse.episodes] == [e.final_distance for e in dense.episodes]
+    assert all(e.return_ == int(e.return_) for e in sparse.episodes)
+    assert dense.perturbation is None and sparse.perturbation.trained_on == "FetchReachDense-v4"
+    assert sparse.env_id == sparse.task.env_id == "FetchReach-v4"
+    assert "perturbed: trained on FetchReachDense-v4" in describe(sparse)
+
+
+def test_an_agent_and_the_checkpoint_of_its_name_are_one(place: Path) -> None:
+    one = evaluate(EvalConfig(ckpt="random", env="TinyReach-v0", seeds="0-3"))
+    other = evaluate(EvalConfig(agent="random", env="TinyReach-v0", seeds="0-3"))
+    assert one.episodes == other.episodes and one.policy == other.policy == "random"
+
+
+def test_settings_that_say_nothing_are_left_out(place: Path) -> None:
+    """So that a plain evaluation has the configuration and the hash that it always had."""
+    report = evaluate(config(place, seeds="0"))
+    assert set(report.config) == {
+        "ckpt", "env", "n_episodes", "seeds", "seed", "deterministic", "video", "video_episodes", "video_size",
+        "n_envs", "device", "trust_checkpoint",
+    }  # fmt: skip
+    assert "wrap" in evaluate(config(place, seeds="0", wrap=("lowpass",))).config
 
 
 def test_no_report_where_none_was_asked_for(place: Path) -> None:
