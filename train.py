@@ -80,6 +80,7 @@ class Run:
         """Environments, learner and callbacks, brought to where an earlier run stood."""
         from agents.build import build
         from callbacks.base import Hooks
+        from callbacks.early_warning import EarlyWarning
         from callbacks.evaluation import LogEvaluations
         from callbacks.nan_guard import NanGuard
         from callbacks.progress import Progress
@@ -92,6 +93,8 @@ class Run:
             self.signals, self.guard = StopSignals(), NanGuard(self.files.dump)
             self.progress = Progress(self.total, self.state.steps)
             own = [StopOnSignal(self.signals), self.guard, LogEvaluations(), self.progress]
+            if self.settings["algo"] == "ppo":
+                own.append(EarlyWarning(str(self.files.warnings)))
             self.hooks = Hooks([*own, *callbacks], self.model)
             if self.resuming:
                 resume(self.files, self.model, self.state)

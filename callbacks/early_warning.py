@@ -1,6 +1,6 @@
 """Watches a PPO run while it trains and names what is going wrong, by the rules of `analysis/early_warning.py`.
 
-    train.run(config, callbacks=[EarlyWarning("runs/mine.warnings.json")])
+    python train.py --algo ppo …                        # every run of PPO has it; <out>.warnings.json
     PPO(…).learn(…, callback=EarlyWarning())            # with stock Stable-Baselines3, too
 
 Each warning comes once: as a line on stderr, as `warning/<rule>` in TensorBoard and the metric log (1 from the update
@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from stable_baselines3.common.callbacks import BaseCallback
 from tqdm import tqdm
 
-from analysis.early_warning import BOUND, DEAD, EPISODES, KL, NORM, RETURN, RULES, SUCCESS, Finding, Limits, Row, judge
+from analysis.early_warning import BOUND, DEAD, EPISODES, KL, NORM, RETURN, SUCCESS, Finding, Limits, Row, judge
 from analysis.reports import DataReport, save
+from callbacks.base import RunCallback
 from common import provenance
 
 
@@ -41,9 +41,10 @@ class GradientProbe:
         self.handles = [*handles, policy.optimizer.register_step_pre_hook(self._step)]
 
     def _gradient(self, parameter: torch.Tensor) -> None:
-        self.squares += float(parameter.grad.square().sum())
-        if parameter.dim() > 1:
-            self.zeros.append(float((parameter.grad == 0).float().mean()))
+        gradient = parameter.grad
+        self.squares += float(torch.linalg.vector_norm(gradient)) ** 2
+        if gradient.dim() > 1:
+            self.zeros.append(1 - float(torch.count_nonzero(gradient)) / gradient.numel())
 
     def _step(self, *_: Any) -> None:
         # ‖g‖ = √Σ g², over all parameters; and of all weight matrices, the one with most zeros
@@ -65,10 +66,10 @@ class GradientProbe:
             handle.remove()
 
 
-class EarlyWarning(BaseCallback):
+class EarlyWarning(RunCallback):
     """The rules on every update of a run; `found` holds the warnings so far, `rows` what they were judged by.
 
-    `json_out`: a report that is written at each warning and at the end of training. `limits`: other thresholds.
+    `json_out`: a report that is written at each warning, and once where there is none. `limits`: other thresholds.
     """
 
     def __init__(self, json_out: str | None = None, limits: Limits | None = None, quiet: bool = False):
@@ -77,11 +78,13 @@ class EarlyWarning(BaseCallback):
         self.rows: list[Row] = []
         self.found: dict[str, Finding] = {}
         self.episodes, self.largest_reward = 0, 0.0
+        self.written: int | None = None
 
     def state(self) -> dict[str, Any]:
-        """What a continued run goes on from."""
+        """What a continued run goes on from: the first row, which later returns are compared with, and the last."""
         found = {name: asdict(finding) for name, finding in self.found.items()}
-        return {"rows": self.rows, "found": found, "episodes": self.episodes, "largest_reward": self.largest_reward}
+        rows = self.rows if len(self.rows) <= 4 else [self.rows[0], *self.rows[-3:]]
+        return {"rows": rows, "found": found, "episodes": self.episodes, "largest_reward": self.largest_reward}
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
@@ -131,8 +134,8 @@ class EarlyWarning(BaseCallback):
             if finding.rule not in self.found:
                 self.found[finding.rule] = finding
                 self._say(finding)
-        for rule in RULES:
-            self.logger.record(f"warning/{rule.__name__}", float(rule.__name__ in self.found))
+        for rule in self.found:
+            self.logger.record(f"warning/{rule}", 1.0)
 
     def _say(self, finding: Finding) -> None:
         if not self.quiet:
@@ -140,7 +143,8 @@ class EarlyWarning(BaseCallback):
         self._write()
 
     def _write(self) -> None:
-        if self.json_out:
-            data = {"warnings": [asdict(finding) for finding in self.found.values()], "updates": len(self.rows)}
+        if self.json_out and self.written != len(self.found):
+            self.written = len(self.found)
+            data = {"warnings": [asdict(finding) for finding in self.found.values()]}
             config = {"limits": asdict(self.limits)}
             save(self.json_out, DataReport(**provenance.metadata(config), name="early_warning", data=data))

@@ -75,6 +75,11 @@ class RunFiles:
         return beside(self.out, ".failed.npz")
 
     @property
+    def warnings(self) -> Path:
+        """What the early warning found (ppo)."""
+        return self.out.with_name(self.out.name + ".warnings.json")
+
+    @property
     def tensorboard(self) -> Path:
         """Folder of the TensorBoard logs: `runs/<name>` for `checkpoints/<name>`; elsewhere no other run's either."""
         if self.out.parent == Path("checkpoints"):
@@ -87,7 +92,7 @@ class RunFiles:
 
         The checkpoint first, since without it there is no run.
         """
-        for path in (self.checkpoint, self.meta, self.dump):
+        for path in (self.checkpoint, self.meta, self.dump, self.warnings):
             path.unlink(missing_ok=True)
         for folder in (self.replay, self.tensorboard):
             shutil.rmtree(folder, ignore_errors=True)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from analysis.reports import Rate
     from callbacks.early_warning import EarlyWarning
 
-ENV = "FetchReachDense-v4"
+ENV, FOLDER = "FetchReachDense-v4", "runs/broken_ppo"
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def settings_of(how: str, seed: int, steps: int) -> dict[str, Any]:
 def train(how: str, seed: int, steps: int, out: Path | None = None, n: int = 100) -> tuple[EarlyWarning, Rate | None]:
     """Train with the bug `how`: its watcher, and success on `n` held-out episodes (None for n = 0).
 
-    With `out`, writes the metric log and the warnings. Raises what a run raises that meets a number that is not finite.
+    None, too, for a run that ended at a number that is not finite. With `out`, writes the metric log and the warnings.
     """
     import torch
     from stable_baselines3.common.logger import Logger
@@ -112,6 +112,9 @@ def train(how: str, seed: int, steps: int, out: Path | None = None, n: int = 100
     try:
         model.learn(steps, callback=watch, log_interval=1)
         model.logger.dump(model.num_timesteps)
+    except ValueError:
+        # PyTorch refuses a normal distribution whose mean is not a number.
+        return watch, None
     finally:
         model.logger.close()
         env.close()
@@ -129,7 +132,7 @@ def solved(model: Any, bug: Bug, n: int) -> Rate:
 
 
 def main(
-    how: str = "all", seeds: str = "0", steps: int = 24_000, folder: str = "runs/broken_ppo", list: bool = False,
+    how: str = "all", seeds: str = "0", steps: int = 24_000, folder: str = FOLDER, list: bool = False,
     json_out: str | None = None, smoke: bool = False,
 ) -> int:  # fmt: skip
     """Train PPO with one bug or with each, watched by the early warning.
@@ -141,7 +144,7 @@ def main(
         folder: Where the logs go.
         list: Only say which bugs there are.
         json_out: Report to write; by default broken.json in the folder.
-        smoke: One rollout of each and two episodes, in a temporary folder.
+        smoke: One rollout of each and two episodes, by default in a temporary folder.
     """
     if list:
         print("\n".join(f"{name:20s} {bug.about}" for name, bug in BUGS.items()))
@@ -154,14 +157,17 @@ def main(
     for name in names:
         settings_of(name, 0, steps)
     if smoke:
-        steps, numbers, folder = 800, numbers[:1], tempfile.mkdtemp(prefix="broken-ppo-")
+        steps, numbers = 800, numbers[:1]
+        folder = tempfile.mkdtemp(prefix="broken-ppo-") if folder == FOLDER else folder
     for name in names:
         for seed in numbers:
             watch, success = train(name, seed, steps, Path(folder, f"{name}_seed{seed}"), 2 if smoke else 100)
             found = [{"rule": f.rule, "steps": f.steps, "value": f.value} for f in watch.found.values()]
-            rows.append({"how": name, "seed": seed, "success": success.model_dump(), "warnings": found})
+            rows.append({"how": name, "seed": seed, "success": success.model_dump() if success else None,
+                         "steps": watch.num_timesteps, "warnings": found})  # fmt: skip
             words = ", ".join(f"{f['rule']} at {f['steps']:,}" for f in found) or "no warning"
-            print(f"{name:20s} seed {seed}: {format_rate(success)}; {words}", flush=True)
+            ended = format_rate(success) if success else f"ended by a NaN after {watch.num_timesteps:,} steps"
+            print(f"{name:20s} seed {seed}: {ended}; {words}", flush=True)
     data = {"steps": steps, "bugs": {name: BUGS[name].about for name in names}, "runs": rows}
     path = Path(json_out or Path(folder, "broken.json"))
     common = provenance.metadata({"how": how, "steps": steps}, seeds=numbers, env_id=ENV, n_envs=8,

@@ -23,7 +23,7 @@ chapter = Chapter("ch02", "is the training loop right?")
 
 
 def checkpoint(seed: int, mode: Mode) -> Path:
-    """Where the run of a seed goes, without .zip; a reader's own even with --publish."""
+    """Where the run of a seed goes, without .zip."""
     return chapter.file(f"ppo_seed{seed}", mode)
 
 
@@ -89,11 +89,11 @@ def multi_seed(seeds: str = "0-2", mode: Mode = DEFAULT) -> int:
         meta = load(f"{checkpoint(seed, mode)}.meta.json", TrainMeta)
         warned = early_warning.first_findings(early_warning.rows_of(f"{checkpoint(seed, mode)}.metrics.jsonl"))
         report = load(chapter.file(f"seed{seed}_eval.json", mode), EvalReport)
-        rows.append(facts(meta, report) | {"warnings": [f.rule for f in warned], "seconds": meta.wall_clock_s})
+        rows.append(facts(meta, report) | {"warnings": [f.rule for f in warned], "wall_clock_s": meta.wall_clock_s})
     data = {"seeds": rows, **together(rows)}
     for row in rows:
         print(f"seed {row['seed']}: 95% after {row['steps_to_95']} steps, {format_rate(Rate(**row['success']))}")
-    total = round(sum(row["seconds"] for row in rows), 1)
+    total = round(sum(row["wall_clock_s"] for row in rows), 1)
     chapter.write("multi_seed", data, mode, env_id=ENV, seeds=numbers, n_envs=meta.n_envs, wall_clock_s=total)
     return 0
 
@@ -114,14 +114,13 @@ def broken(seeds: str = "0-2", steps: int = 24_000, mode: Mode = DEFAULT) -> int
 
 @chapter.command
 def report(mode: Mode = DEFAULT) -> int:
-    """Draw the curve of the seeds, the dashboard of healthy and broken runs, the surrogate, and a GIF of the policy."""
+    """Draw the surrogate, the curve of the seeds, the dashboard of the runs, and a GIF of the first policy."""
     from analysis import early_warning, ppo_plots
     from analysis.logs import evaluations, label, read_log
     from analysis.plots import curve_figure, save_figure
 
     figures = {"surrogate": ppo_plots.surrogate_figure()}
-    logs = sorted(checkpoint(0, mode).parent.glob("ppo_seed*.metrics.jsonl"))
-    if logs:
+    if logs := sorted(checkpoint(0, mode).parent.glob("ppo_seed*.metrics.jsonl")):
         figures["curve"] = curve_figure({label(log): evaluations(read_log(log)) for log in logs})
     runs: dict[str, list[list[early_warning.Row]]] = {}
     for log in sorted(chapter.file("broken", mode).glob("*.metrics.jsonl")):
@@ -132,6 +131,9 @@ def report(mode: Mode = DEFAULT) -> int:
         path = chapter.file(f"{name}.png", mode)
         save_figure(figure, path)
         print(f"figure -> {path}")
+    if (trained := checkpoint(0, mode).with_suffix(".zip")).exists():
+        words = ["--env", ENV, "--out", str(chapter.file("policy.gif", mode)), *(["--size", "32"] if mode.smoke else [])]
+        chapter.call("scripts/before_after.py", "--ckpt", str(trained), *words)
     return 0
 
 
@@ -139,7 +141,7 @@ def report(mode: Mode = DEFAULT) -> int:
 def run_all(mode: Mode = DEFAULT) -> int:
     """The lab, three seeds, the broken runs, and the figures; interrupted, the same command continues."""
     steps = {
-        "lab": partial(chapter.lab, "ppo_from_scratch.py", mode),
+        "lab": partial(chapter.lab, "ppo_from_scratch.py", mode, "--demo", *(["--steps", "800"] if mode.smoke else [])),
         "multi-seed": partial(multi_seed, mode=mode),
         "broken": partial(broken, mode=mode),
         "report": partial(report, mode=mode),

@@ -97,9 +97,9 @@ def test_warnings_are_said_once_logged_and_kept(tmp_path: Path, capsys: pytest.C
     model.env.close()
     assert capsys.readouterr().err.count("WARNING entropy explosion at 100 steps") == 1
     assert model.logger.name_to_value["warning/entropy_explosion"] == 1.0
-    assert model.logger.name_to_value["warning/kl_drift"] == 0.0
+    assert "warning/kl_drift" not in model.logger.name_to_value
     data = load(tmp_path / "w.json", DataReport).data
-    assert [w["rule"] for w in data["warnings"]] == ["entropy_explosion"] and data["updates"] == 3
+    assert [w["rule"] for w in data["warnings"]] == ["entropy_explosion"]
     assert watch.rows[0][ew.BOUND] > 5 and watch.rows[-1][ew.EPISODES] == 6
 
 
