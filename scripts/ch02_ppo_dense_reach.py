@@ -53,13 +53,10 @@ def evaluate(seed: int = 0, seeds: str = "0-99", mode: Mode = DEFAULT) -> int:
         mode: Sizes and places.
     """
     import eval as contract
-    from common.errors import UserError
 
     ckpt = checkpoint(seed, mode).with_suffix(".zip")
     if mode.smoke and not ckpt.exists():
         train(seed, mode)
-    if not ckpt.exists():
-        raise UserError(f"{ckpt} does not exist; train it first: python scripts/ch02_ppo_dense_reach.py train")
     report = contract.evaluate(contract.EvalConfig(
         ckpt=str(ckpt), env=ENV, seeds=seeds, n_episodes=2 if mode.smoke else None,
         json_out=str(chapter.file(f"seed{seed}_eval.json", mode)),
@@ -132,8 +129,8 @@ def report(mode: Mode = DEFAULT) -> int:
         save_figure(figure, path)
         print(f"figure -> {path}")
     if (trained := checkpoint(0, mode).with_suffix(".zip")).exists():
-        words = ["--env", ENV, "--out", str(chapter.file("policy.gif", mode)), *(["--size", "32"] if mode.smoke else [])]
-        chapter.call("scripts/before_after.py", "--ckpt", str(trained), *words)
+        words = ["--ckpt", str(trained), "--env", ENV, "--out", str(chapter.file("policy.gif", mode))]
+        chapter.call("scripts/before_after.py", *words, "--size", "32" if mode.smoke else "160")
     return 0
 
 
