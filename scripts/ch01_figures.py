@@ -28,28 +28,13 @@ def panels(count: int, width: float) -> tuple[Figure, list[Any]]:
     return figure, found
 
 
-def projector(cameras: Any, width: int, height: int) -> Any:
-    """A function from world points (3,) in m to (column, row) in a frame of MuJoCo's: through the near plane."""
-    import numpy as np
-
-    # MuJoCo keeps one camera for each eye; a single picture is taken from between them.
-    place = (np.array(cameras[0].pos) + np.array(cameras[1].pos)) / 2
-    forward, up = np.array(cameras[0].forward), np.array(cameras[0].up)
-    scale = height / 2 * cameras[0].frustum_near / cameras[0].frustum_top
-
-    def pixel(point: Any) -> Any:
-        away = (point - place) / ((point - place) @ forward) * scale
-        return np.array([width / 2 + away @ np.cross(forward, up), height / 2 - away @ up])
-
-    return pixel
-
-
 def push_frame(width: int, height: int) -> Figure:
     """One frame of Push: hand, block, goal with its threshold, and 10 cm of each axis of the world frame."""
     import numpy as np
     from matplotlib.figure import Figure
 
     from analysis.plots import COLOURS
+    from envs.camera import projector
     from envs.make import make_env
 
     env = make_env("FetchPush-v4", render_mode="rgb_array", width=width, height=height)
@@ -58,7 +43,7 @@ def push_frame(width: int, height: int) -> Figure:
     nearer = {"lookat": np.array([1.32, 0.75, 0.45]), "distance": 1.15, "elevation": -32.0}
     renderer.default_cam_config = renderer.default_cam_config | nearer
     frame = env.render()
-    pixel = projector(renderer.viewer.scn.camera, width, height)
+    pixel = projector(env, width, height)
     env.close()
     figure = Figure(figsize=(width / 100, height / 100))
     axes = figure.add_axes((0, 0, 1, 1))
@@ -86,6 +71,25 @@ def push_frame(width: int, height: int) -> Figure:
     for name, axis in zip("xyz", 0.1 * np.eye(3), strict=True):
         arrow(corner, corner + axis)
         axes.text(*pixel(corner + 1.25 * axis), name, fontsize=12, ha="center", va="center")
+    return figure
+
+
+def tasks(size: int) -> Figure:
+    """The four tasks after a reset, and where each is solved."""
+    from matplotlib.figure import Figure
+
+    from envs.camera import CAMERAS, with_goal
+    from envs.make import make_env
+
+    figure = Figure(figsize=(4 * size / 100, size / 100 + 0.3), layout="constrained")
+    for axes, (task, camera) in zip(figure.subplots(1, 4), CAMERAS.items(), strict=True):
+        env_id = f"Fetch{task}-v4"
+        env = make_env(env_id, render_mode="rgb_array", width=size, height=size, default_camera_config=camera)
+        env.reset(seed=2)
+        axes.imshow(with_goal(env.render(), env))
+        axes.set_title(env_id)
+        axes.set_axis_off()
+        env.close()
     return figure
 
 
@@ -123,7 +127,7 @@ def starts(data: dict[str, Any]) -> Figure:
 
 
 def draw(anatomy: str = "results/ch01_lab.json", out_dir: str = "runs/ch01", smoke: bool = False) -> None:
-    """Draw the figures of chapter 01; where nothing renders, the frame is left out and named.
+    """Draw the figures of chapter 01; where nothing renders, the frames are left out.
 
     Args:
         anatomy: Report of scripts/labs/env_anatomy.py --verify.
@@ -138,8 +142,9 @@ def draw(anatomy: str = "results/ch01_lab.json", out_dir: str = "runs/ch01", smo
     figures = {"ch01_action_response": response(data), "ch01_start_distances": starts(data)}
     if choose_backend()[0]:
         figures["ch01_push_frame"] = push_frame(*((320, 240) if smoke else (800, 560)))
+        figures["ch01_tasks"] = tasks(100 if smoke else 300)
     else:
-        print("no frame of Push: this machine renders with neither EGL nor OSMesa", file=sys.stderr)
+        print("no frames of the tasks: this machine renders with neither EGL nor OSMesa", file=sys.stderr)
     for name, figure in figures.items():
         save_figure(figure, path := folder / f"{name}.png")
         print(path)
