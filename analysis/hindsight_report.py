@@ -40,12 +40,12 @@ def rates_of(results: Path, sweep: str, variants: Sequence[str]) -> dict[str, li
 
 
 def effects(cells: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """What each factor changed, in fractions: over all pairs of cells that differ in it alone."""
+    """What each factor changed, in points: over all pairs of cells that differ in it alone."""
     found: dict[str, dict[str, float]] = {}
     for factor, better in (("updates", "3 for 4"), ("entropy", "fixed"), ("inputs", "normalised")):
         others = [name for name in ("updates", "entropy", "inputs") if name != factor]
         means = {(cell[factor] == better, *[cell[o] for o in others]): cell["mean"] for cell in cells}
-        gains = {key[1:]: value - means[False, *key[1:]] for key, value in means.items() if key[0]}
+        gains = {key[1:]: 100 * (value - means[False, *key[1:]]) for key, value in means.items() if key[0]}
         found[factor] = {"mean": sum(gains.values()) / len(gains), "least": min(gains.values()),
                          "most": max(gains.values())}  # fmt: skip
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,15 +13,10 @@ import torch
 
 from analysis.reports import DataReport, load
 
-LAB = Path(__file__).resolve().parents[2] / "scripts/labs/bit_flip.py"
-
 
 @pytest.fixture
-def lab() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bit_flip", LAB)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def lab(load_lab: Callable[[str], ModuleType]) -> ModuleType:
+    return load_lab("bit_flip")
 
 
 def memory(lab: ModuleType, n: int = 12) -> dict[str, np.ndarray]:

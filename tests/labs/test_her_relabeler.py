@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -16,16 +15,10 @@ from agents.replay import EpisodeReplay
 from analysis.reports import DataReport, load
 from common.errors import UserError
 
-LAB = Path(__file__).resolve().parents[2] / "scripts/labs/her_relabeler.py"
-
 
 @pytest.fixture
-def lab(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("her_relabeler", LAB)
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "her_relabeler", module)
-    spec.loader.exec_module(module)
-    return module
+def lab(load_lab: Callable[[str], ModuleType]) -> ModuleType:
+    return load_lab("her_relabeler")
 
 
 def wrong(lab: ModuleType) -> set[str]:
@@ -99,5 +92,5 @@ def test_the_figure_is_drawn_from_an_episode_that_pushes(lab: ModuleType, tmp_pa
     assert (tmp_path / "a.png").stat().st_size > 20_000
 
 
-def test_the_lab_is_from_scratch() -> None:
-    assert "agents" not in LAB.read_text(encoding="utf-8")
+def test_the_lab_is_from_scratch(lab: ModuleType) -> None:
+    assert "agents" not in Path(lab.__file__).read_text(encoding="utf-8")

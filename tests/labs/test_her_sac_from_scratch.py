@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
-from agents.sac_update import SacUpdate
 
 from agents.input_map import InputMap
+from agents.kernels.sac import SacKernel
+from agents.learner import Batch
 from analysis.reports import DataReport, load
-
-LAB = Path(__file__).resolve().parents[2] / "scripts/labs/her_sac_from_scratch.py"
 
 
 @pytest.fixture
-def lab() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("her_sac_from_scratch", LAB)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def lab(load_lab: Callable[[str], ModuleType]) -> ModuleType:
+    return load_lab("her_sac_from_scratch")
 
 
 def wrong(lab: ModuleType) -> set[str]:
@@ -82,7 +78,7 @@ def test_features_are_those_of_the_product(lab: ModuleType) -> None:
 def test_gradients_are_those_of_the_product(lab: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     ours = lab.Agent()
-    product = SacUpdate(19, 4, [256, 256], lab.LEARNING_RATE, lab.TAU, lab.ALPHA, clip_targets=(-20.0, 0.0))
+    product = SacKernel(19, 4, [256, 256], lab.LEARNING_RATE, lab.TAU, lab.ALPHA, clip_targets=(-20.0, 0.0))
     for target in ours.targets.parameters():
         target.data.add_(0.05 * torch.randn_like(target))
     linear = [[m for m in net if isinstance(m, torch.nn.Linear)] for net in
@@ -101,7 +97,8 @@ def test_gradients_are_those_of_the_product(lab: ModuleType, monkeypatch: pytest
     ours.critic_adam.step()
     ours.actor_loss(phi).backward()
     slopes.append([layer.weight.grad for layer in linear[0]])
-    product(phi, next_phi, actions, rewards, torch.full((64,), lab.GAMMA), noise.reshape(128, 4))
+    discounts = torch.full((64,), lab.GAMMA)
+    product.update(Batch(phi, next_phi, actions, rewards, discounts, noise.reshape(128, 4)))
     # The product takes half of the squared error, so its critics' slopes are half of these.
     for (stack, member, factor), layers in zip(
         ((product.critic, 0, 2), (product.critic, 1, 2), (product.actor, 0, 1)), slopes, strict=True
@@ -117,5 +114,5 @@ def test_judging_changes_no_training(lab: ModuleType, monkeypatch: pytest.Monkey
     assert len(often) == 3 and often[-1] == once[0]
 
 
-def test_the_lab_is_from_scratch() -> None:
-    assert "agents" not in LAB.read_text(encoding="utf-8")
+def test_the_lab_is_from_scratch(lab: ModuleType) -> None:
+    assert "agents" not in Path(lab.__file__).read_text(encoding="utf-8")
