@@ -1,0 +1,82 @@
+"""A curriculum: training begins with near goals and near objects, and widens to the task's own as the policy succeeds.
+
+    start = Distribution(goal_range=0.05, object_range=0.11, air_fraction=0.1, goal_height=0.1)
+    train.run(config, callbacks=[Curriculum(start, PICK_AND_PLACE)])
+
+Evaluations keep the task's own distribution, so that the curve of a run with a curriculum can be compared with one
+without. The level moves only between segments, in every environment at once, from a state that the checkpoint holds: a
+continued run equals an uninterrupted one bit for bit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from callbacks.base import RunCallback
+from envs.distributions import FIELDS, Distribution
+
+# What the tasks draw from by themselves (gymnasium-robotics 1.4.2).
+REACH = Distribution(goal_range=0.15)
+PUSH = Distribution(goal_range=0.15, object_range=0.15)
+PICK_AND_PLACE = Distribution(goal_range=0.15, object_range=0.15, air_fraction=0.5, goal_height=0.45)
+
+
+def between(start: Distribution, end: Distribution, level: float) -> Distribution:
+    """The distribution at `level` from 0 (start) to 1 (end): each field that both name moves in a straight line."""
+    values = {}
+    for name in FIELDS:
+        first, last = getattr(start, name), getattr(end, name)
+        if first is not None and last is not None:
+            # d(λ) = (1 − λ) d₀ + λ d₁
+            values[name] = (1.0 - level) * first + level * last
+    return Distribution(**values)
+
+
+class Curriculum(RunCallback):
+    """Widens from `start` to `end` in `stages` steps, each after `window` training episodes of which enough succeed.
+
+    `threshold` is the rate of success, at the last step of an episode, that counts as enough. It is asked of exploring
+    episodes, which succeed less often than the policy does when it is evaluated.
+    """
+
+    def __init__(
+        self, start: Distribution, end: Distribution, stages: int = 5, threshold: float = 0.6, window: int = 80
+    ):
+        super().__init__()
+        self.start, self.end, self.stages, self.threshold, self.window = start, end, stages, threshold, window
+        self.stage = 0
+        self.recent: list[bool] = []
+        self.widened_at: list[int] = []
+
+    @property
+    def distribution(self) -> Distribution:
+        """What is drawn from now."""
+        return between(self.start, self.end, self.stage / self.stages)
+
+    def on_segment_start(self, segment: int) -> None:
+        """Widen if the newest episodes say so, and tell every environment, which draws from it at its next reset."""
+        enough = len(self.recent) == self.window and sum(self.recent) >= self.threshold * self.window
+        if enough and self.stage < self.stages:
+            self.stage += 1
+            self.widened_at.append(self.num_timesteps)
+            self.recent = []
+        self.training_env.env_method("set_distribution", self.distribution)
+
+    def _on_step(self) -> bool:
+        for done, info in zip(self.locals["dones"], self.locals["infos"], strict=True):
+            if done:
+                self.recent = [*self.recent, bool(info["is_success"])][-self.window :]
+        self.logger.record("curriculum/level", self.stage / self.stages)
+        for name, value in dataclasses.asdict(self.distribution).items():
+            if value is not None:
+                self.logger.record(f"curriculum/{name}", value)
+        return True
+
+    def state(self) -> dict[str, Any]:
+        """The stage, the newest episodes, and the steps at which it widened."""
+        return {"stage": self.stage, "recent": self.recent, "widened_at": self.widened_at}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        self.stage, self.recent, self.widened_at = state["stage"], list(state["recent"]), list(state["widened_at"])
