@@ -21,6 +21,18 @@ REPORTS = ("evaluation", "data", "versions", "reproducibility")
 LARGEST_REPORT = 64 * 2**20
 
 
+def exists(path: str | Path) -> bool:
+    """Whether there is something at `path`. Raises `UserError` where that cannot be told, and why."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    # A name that is too long or holds a zero byte, a folder that may not be entered, a loop of links.
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}.") from None
+    return True
+
+
 def refuse_special(path: Path) -> None:
     """Raise `UserError` where `path` is there and no ordinary file: a rename would put a file in a device's place."""
     try:

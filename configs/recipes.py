@@ -6,6 +6,7 @@ A run takes each setting from the first place that names it: a flag, the recipe,
 from __future__ import annotations
 
 import dataclasses
+import os
 import reprlib
 import typing
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ from typing import Any
 import yaml
 
 from common.errors import UserError, closest
+from common.files import exists
 from common.registry import fits
+from configs.limits import check_ranges
 from configs.train_config import TrainConfig
 
 FOLDER = Path(__file__).parent
@@ -71,6 +74,8 @@ def load_recipe(path: Path) -> dict[str, Any]:
     for key, value in settings.items():
         if key not in TUNABLE:
             raise UserError(f"recipe {path}: unknown setting {key!r}.{closest(str(key), TUNABLE)}")
+        if value is None:
+            raise UserError(f"recipe {path}: {key} has no value; give it one or leave the line out.")
         if not fits(value, HINTS[key]):
             # Not `{value!r}`: a few lines of YAML aliases can stand for a text larger than the memory.
             shown = reprlib.repr(value)[:80]
@@ -82,9 +87,11 @@ def find_recipe(config: TrainConfig) -> Path | None:
     """The file that `--config` names, or the one for algorithm and task; None where there is no such recipe."""
     if config.config is None:
         path = FOLDER / f"{recipe_name(config.algo, config.env, config.her)}.yaml"
-        return path if path.exists() else None
+        return path if os.path.exists(path) else None
+    if exists(config.config) and os.path.isdir(config.config):
+        raise UserError(f"--config {config.config} is a folder; give a recipe.")
     for path in (Path(config.config), FOLDER / config.config, FOLDER / f"{config.config}.yaml"):
-        if path.is_file():
+        if os.path.isfile(path):
             return path
     known = sorted(p.stem for p in FOLDER.glob("*.yaml") if p.stem != "defaults")
     raise UserError(f"no recipe {config.config}.{closest(config.config, known)}")
@@ -140,9 +147,9 @@ def resolve(config: TrainConfig, episode: int = 50) -> Resolved:
     if config.smoke:
         small = {key: value for key, value in _smoke(values, episode).items() if sources[key] != "flag"}
         values, sources = values | small, sources | dict.fromkeys(small, "smoke")
-    _raise_learning_starts(config, values, sources, episode)
     values |= {key: tuple(values[key]) for key in ("net_arch", *OF_TASK)}
-    check_ranges(values)
+    check_ranges(values, config.algo, episode)
+    _raise_learning_starts(config, values, sources, episode)
     _check_ppo(config, values)
     if not 0 <= config.seed < 2**32:
         raise UserError(f"--seed {config.seed}: must lie between 0 and {2**32 - 1}.")
@@ -228,34 +235,7 @@ def _checkpoint_name(config: TrainConfig) -> str:
     """Where the checkpoint goes, without .zip. Raises `UserError` where that is no file name."""
     out = config.out or f"checkpoints/{recipe_name(config.algo, config.env, config.her)}_seed{config.seed}"
     out = out.removesuffix(".zip")
-    if Path(out).name in ("", ".."):
+    # "folder/" would write folder.zip, which is not what it says.
+    if Path(out).name in ("", "..") or out.endswith("/"):
         raise UserError(f"--out {config.out}: give a file name.")
     return out
-
-
-def check_ranges(values: dict[str, Any]) -> None:
-    """Raise `UserError` on a number that no run can use, such as a discount of 2."""
-    positive = ("total_steps", "n_envs", "learning_rate", "batch_size", "threads", "checkpoint_every", "buffer_size",
-                "train_freq", "n_steps", "n_epochs", "policy_delay", "her_n_sampled_goal", "eval_episodes")  # fmt: skip
-    shares = ("gamma", "learning_rate_end_factor", "tau", "gae_lambda", "random_action_prob", "moved_fraction",
-              "achieved_goal_prob")  # fmt: skip
-    for key, value in values.items():
-        flag = f"--{key.replace('_', '-')} {value}"
-        if isinstance(value, float) and not abs(value) < float("inf"):
-            raise UserError(f"{flag}: a finite number is needed.")
-        if isinstance(value, int) and value > 10**12:
-            raise UserError(f"{flag}: more than any machine can do.")
-        if key in positive and value <= 0:
-            raise UserError(f"{flag}: must be above 0.")
-        if key in shares and not 0 <= value <= 1:
-            raise UserError(f"{flag}: must lie between 0 and 1.")
-        if key in ("eval_every", "learning_starts", "action_noise", "clip_range", "noise_beta") and value < 0:
-            raise UserError(f"{flag}: must not be negative.")
-        if key == "action_persistence" and value < 1:
-            raise UserError(f"{flag}: must be at least 1.")
-        if key == "gradient_steps" and (value < -1 or value == 0):
-            raise UserError(f"{flag}: must be above 0, or -1 for one update a transition.")
-        if key == "clip_targets" and value and values["gamma"] == 1:
-            raise UserError("--clip-targets needs --gamma below 1: the bound is 1 / (1 - gamma).")
-        if key == "net_arch" and (not value or min(value) < 1):
-            raise UserError(f"{flag}: give at least one layer, each with at least one unit.")

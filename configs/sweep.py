@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,6 +135,9 @@ def _grid_points(grid: dict[str, Any]) -> list[dict[str, Any]]:
     for key, values in grid.items():
         if not isinstance(values, list) or not values:
             raise UserError(f"grid: {key}: a list with at least one value is expected.")
+    # Counted before it is built: a few lists of hundreds of values would fill the memory.
+    if (count := math.prod(len(values) for values in grid.values())) > MOST_JOBS:
+        raise UserError(f"grid: {count} points are more than {MOST_JOBS}.")
     return [dict(zip(grid, point, strict=True)) for point in itertools.product(*grid.values())]
 
 
