@@ -3,12 +3,13 @@
     python -m analysis.docs            # rewrite README.md and tutorials/*.md
     python -m analysis.docs --check    # exit status 1 where a page differs
 
-Five marks, invisible on a rendered page; what stands between a mark and its end is generated:
+Six marks, invisible on a rendered page; what stands between a mark and its end is generated:
 
     <!--value results/x.json aggregate.success rate-->…<!--/value-->   a number of a report, in a format (see `show`)
     <!--code scripts/labs/y.py region-->…<!--/code-->                  a named region of a lab, as a code block
-    <!--chapters-->…<!--/chapters-->                                   the chapter table, from tutorials/chapters.yaml
-    <!--recipes-->…<!--/recipes-->                                     all measured recipes, from results/recipes/
+    <!--chapters-->…<!--/chapters-->                                   the roadmap, from tutorials/chapters.yaml
+    <!--results-->…<!--/results-->                                     a row for each sparse task, from results/recipes/
+    <!--recipes-->…<!--/recipes-->                                     all measured recipes, every seed
     <!--sweep results/sweeps/z.json-->…<!--/sweep-->                   every run of a sweep, a row a variant
 
 No line may begin with a value's mark: a comment at the beginning of a line opens an HTML block, in which Markdown is
@@ -39,6 +40,7 @@ from common.renamed import today
 VALUE = re.compile(r"<!--value (\S+) (\S+) (\S+?)-->(.*?)<!--/value-->", re.S)
 CODE = re.compile(r"<!--code (\S+) (\S+?)-->(.*?)<!--/code-->", re.S)
 RECIPES = re.compile(r"<!--recipes-->(.*?)<!--/recipes-->", re.S)
+RESULTS = re.compile(r"<!--results-->(.*?)<!--/results-->", re.S)
 SWEEP = re.compile(r"<!--sweep (\S+?)-->(.*?)<!--/sweep-->", re.S)
 # Also at the beginning of a line of a quotation or a list, where it does the same.
 AT_LINE_START = re.compile(r"^(?:[ \t>*+-]|\d+[.)])*<!--value .*$", re.M)
@@ -109,23 +111,43 @@ def region(root: Path, file: str, name: str) -> str:
 
 
 def chapter_table(root: Path) -> str:
-    """The table of chapters: question, command, and from the report of a real run its minutes and its machine."""
-    rows = ["| chapter | question | command | measured | expected result |", "| --- | --- | --- | --- | --- |"]
+    """The roadmap: every chapter with what it teaches and how long it takes; a link where its page is ready."""
+    rows = ["| chapter | question | afterwards you can | hours | status |", "| --- | --- | --- | --- | --- |"]
     for chapter in yaml.safe_load((root / "tutorials/chapters.yaml").read_text(encoding="utf-8")):
-        time = number(root, chapter["report"], "wall_clock_s", "minutes")
-        where = number(root, chapter["report"], "hardware", "hardware")
-        expected = VALUE.sub(lambda m: number(root, *m.group(1, 2, 3)), chapter["expected"])
-        rows.append(
-            f"| [{chapter['name']}](tutorials/{chapter['page']}) | {chapter['question']} | "
-            f"`{chapter['command']}` | {time} on {where} | {expected} |"
-        )
+        page, name, status = root / "tutorials" / chapter["page"], chapter["name"], "planned"
+        # A page that does not say yet when its reader is done is still being written.
+        if page.exists() and "done when" in page.read_text(encoding="utf-8").lower():
+            name, status = f"[{name}](tutorials/{chapter['page']})", "ready"
+            if (root / chapter["report"]).exists():
+                status += f"; its script takes {number(root, chapter['report'], 'wall_clock_s', 'minutes')}"
+        rows.append(f"| {name} | {chapter['question']} | {chapter['after']} | {chapter['hours']} | {status} |")
+    return "\n".join(rows)
+
+
+def result_table(root: Path) -> str:
+    """One row for each sparse task: what the recipe of SAC with hindsight reaches over its seeds."""
+    rows = [
+        "| task | seeds | steps to 95%, median | training until then | final success, worst seed | all seeds |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for task in ("Reach", "Push", "PickAndPlace", "Slide"):
+        path = root / f"results/recipes/sac_her_Fetch{task}-v4.json"
+        if not path.exists():
+            continue
+        data = json.loads(path.read_text(encoding="utf-8"))["data"]
+        rates = [Rate.model_validate(seed["success"]) for seed in data["seeds"]]
+        worst = min(rates, key=lambda rate: rate.rate or 0.0)
+        crossed = f"{data['median_steps_to_95']:,.0f}" if data["median_steps_to_95"] else "not reached"
+        minutes = f"{data['median_minutes_to_95']:.1f} min" if data["median_minutes_to_95"] else ""
+        every = ", ".join(f"{100 * (rate.rate or 0.0):.1f}" for rate in rates)
+        rows.append(f"| {task} | {len(rates)} | {crossed} | {minutes} | {format_rate(worst)} | {every}% |")
     return "\n".join(rows)
 
 
 def recipe_table(root: Path) -> str:
     """The table of recipes: every seed, when it crossed 95%, and its final checkpoint over held-out episodes."""
     rows = [
-        "| recipe | seed | 95% reached after | training until then | final success | not solved at reset | machine |",
+        "| recipe | seed | 95% reached after | training until then | final success | without solved starts | machine |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for path in sorted((root / "results/recipes").glob("*.json")):
@@ -188,6 +210,7 @@ def fill(text: str, root: Path) -> str:
     text = VALUE.sub(value, text)
     text = CODE.sub(code, text)
     text = SWEEP.sub(lambda m: f"<!--sweep {m[1]}-->\n{sweep_table(root, m[1])}\n<!--/sweep-->", text)
+    text = RESULTS.sub(lambda _: f"<!--results-->\n{result_table(root)}\n<!--/results-->", text)
     text = RECIPES.sub(lambda _: f"<!--recipes-->\n{recipe_table(root)}\n<!--/recipes-->", text)
     return CHAPTERS.sub(lambda _: f"<!--chapters-->\n{chapter_table(root)}\n<!--/chapters-->", text)
 

@@ -23,6 +23,9 @@ PAGES = [page.relative_to(ROOT) for page in [*docs.pages(ROOT), ROOT / "CONTRIBU
 FENCED = re.compile(r"^```bash\n(.*?)^```$", re.S | re.M)
 # Tools whose own run is this test run, or that only start a server or a shell.
 NOT_RUN = ("pytest", "ruff", "tensorboard")
+# Folders in git, by its own list; in those of which a reader's files are part, names need not exist.
+LISTED = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.splitlines()
+FOLDERS = sorted({line.split("/")[0] for line in LISTED if "/" in line and line[0] != "."} - {"checkpoints", "videos"})
 
 
 def commands(page: Path) -> list[str]:
@@ -110,11 +113,17 @@ def test_every_path_named_exists(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)", prose):
         if not target.startswith(("http", "mailto")) and not ((ROOT / page).parent / target).exists():
             missing.append(target)
-    folders = "analysis|configs|wrappers|envs|agents|callbacks|jobs|scripts|tutorials|docker|tests|results"
+    folders = "|".join(FOLDERS)
     for name in re.findall(rf"`((?:{folders})/[\w./-]*)`", prose):
         if not (ROOT / name).exists():
             missing.append(name)
     assert not missing, f"{page} names what does not exist: {missing}"
+
+
+def test_the_readme_names_every_folder() -> None:
+    layout = (ROOT / "README.md").read_text(encoding="utf-8").split("## Repository layout")[1].split("\n## ")[0]
+    missing = [folder for folder in [*FOLDERS, "checkpoints", "videos"] if f"`{folder}/`" not in layout]
+    assert not missing and len(FOLDERS) > 10
 
 
 @pytest.mark.parametrize(
