@@ -25,14 +25,21 @@ from common import provenance
 from common.cli import guarded, parse
 from common.errors import TrainingFailure, UserError
 from common.files import check_writable
+from common.openmp import wait_asleep
 from common.registry import modules_of
 from configs.recipes import Resolved, of_task, resolve
 from configs.train_config import TrainConfig
+
+# Before anything imports PyTorch, which reads this once.
+wait_asleep()
 
 if TYPE_CHECKING:
     from stable_baselines3.common.callbacks import BaseCallback
 
 __all__ = ["TrainConfig", "main", "run"]
+STOPPED_BY_CALLBACK = "a callback ended the training"
+# Places that a setting may come from without being worth a word.
+SILENT = ("recipe", "default")
 
 
 class Run:
@@ -80,22 +87,12 @@ class Run:
         """Environments, learner and callbacks, brought to where an earlier run stood."""
         from agents.build import build
         from callbacks.base import Hooks
-        from callbacks.early_warning import EarlyWarning
-        from callbacks.evaluation import LogEvaluations
-        from callbacks.nan_guard import NanGuard
-        from callbacks.progress import Progress
-        from callbacks.stop import StopOnSignal, StopSignals
         from persistence.run_files import resume
 
         self.env = self.task.make_vec(self.settings["n_envs"], self.settings["vec_env"])
         try:
             self.model = build(self.settings, self.env, self.device)
-            self.signals, self.guard = StopSignals(), NanGuard(self.files.dump)
-            self.progress = Progress(self.total, self.state.steps)
-            own = [StopOnSignal(self.signals), self.guard, LogEvaluations(), self.progress]
-            if self.settings["algo"] == "ppo":
-                own.append(EarlyWarning(str(self.files.warnings)))
-            self.hooks = Hooks([*own, *callbacks], self.model)
+            self.hooks = Hooks([*self._own_callbacks(), *callbacks], self.model)
             if self.resuming:
                 resume(self.files, self.model, self.state)
                 self.hooks.load(self.state.callbacks)
@@ -106,6 +103,25 @@ class Run:
         except BaseException:
             self.env.close()
             raise
+
+    def _own_callbacks(self) -> list[BaseCallback]:
+        """What watches every run."""
+        from callbacks.busy import BusyMachine
+        from callbacks.early_warning import EarlyWarning
+        from callbacks.evaluation import LogEvaluations
+        from callbacks.nan_guard import NanGuard
+        from callbacks.progress import Progress
+        from callbacks.stop import StopOnSignal, StopSignals
+
+        self.signals, self.guard = StopSignals(), NanGuard(self.files.dump)
+        self.progress = Progress(self.total, self.state.steps)
+        own = [StopOnSignal(self.signals), self.guard, LogEvaluations(), self.progress]
+        if self.settings["algo"] == "ppo":
+            own.append(EarlyWarning(str(self.files.warnings)))
+        if self.settings["vec_env"] != "subproc":
+            # Worker processes of our own would be taken for other programs.
+            own.append(BusyMachine(self.progress.say, self.settings["threads"]))
+        return own
 
     def train(self) -> TrainMeta:
         """Run the segments that are left; the metadata says finished or interrupted.
@@ -183,12 +199,13 @@ class Run:
         log_interval = 1 if settings["algo"] == "ppo" else settings["n_envs"]
         model.learn(steps, callback=self.hooks.all, log_interval=log_interval, reset_num_timesteps=False)
         if model.num_timesteps < before + steps:
-            raise Interrupted("a callback ended the training")
+            raise Interrupted(STOPPED_BY_CALLBACK)
         close_open_episodes(model)
         # What the last update logged belongs to this segment: a continued run would not know it any more.
         model.logger.dump(model.num_timesteps)
         self.state.segment += 1
-        if self.goals and evaluation_due(settings["eval_every"], before, model.num_timesteps, self.total):
+        steps, updates = model.num_timesteps, model._n_updates
+        if self.goals and evaluation_due(settings["eval_every"], before, steps, self.total, updates):
             self._evaluate()
         self._commit(position)
 
@@ -267,8 +284,15 @@ def run(config: TrainConfig, callbacks: Iterable[BaseCallback] = ()) -> TrainMet
     return prepare(resolved_for(config), callbacks).train()
 
 
-def describe(resolved: Resolved) -> str:
-    """The settings by where each came from."""
+def in_one_line(resolved: Resolved) -> str:
+    """The recipe, and what departs from it."""
+    changed = [f"{k}={resolved.settings[k]}" for k, source in resolved.sources.items() if source not in SILENT]
+    base = f"recipe {resolved.recipe}" if resolved.recipe else "defaults"
+    return f"  {base}{', but ' if changed else ''}{', '.join(changed)}; --show-settings prints all settings"
+
+
+def all_settings(resolved: Resolved) -> str:
+    """Every setting, by where it came from."""
     groups: dict[str, list[str]] = {}
     for key, source in resolved.sources.items():
         groups.setdefault(source, []).append(f"{key}={resolved.settings[key]}")
@@ -291,14 +315,19 @@ def _train_and_tell(config: TrainConfig, say: Callable[[str], None] = print) -> 
     resolved = resolved_for(config)
     out, this = resolved.config.out, prepare(resolved)
     say(f"{config.algo.upper()}{' + HER' if config.her else ''} on {config.env}, seed {config.seed}, to {out}.zip")
-    say(describe(resolved))
+    say(all_settings(resolved) if config.show_settings else in_one_line(resolved))
     if resolved.recipe is None:
         say("  no recipe was measured for this task and algorithm: the defaults may teach little")
     if this.goals and 0 < this.settings["eval_every"] < this.segment:
         say(f"  evaluations come with checkpoints, every {this.segment:,} steps; --checkpoint-every sets both")
+    if this.goals and this.settings["eval_every"]:
+        say("  exploring: the last 100 training episodes, with random actions mixed in; evaluation: the policy alone")
     if this.resuming:
         say(f"  continuing at {this.state.steps:,} of {this.total:,} steps")
     meta = this.train()
+    if meta.message == STOPPED_BY_CALLBACK:
+        say(f"{meta.message}: {out}.zip holds {meta.steps:,} of {meta.total_steps:,} steps.")
+        return 1
     if meta.status == "interrupted":
         how = "the same command without --overwrite" if config.overwrite else "the same command"
         say(f"interrupted: {out}.zip holds {meta.steps:,} of {meta.total_steps:,} steps; {how} continues.")

@@ -34,9 +34,13 @@ class LogEvaluations(RunCallback):
                 writer.write(known, dict.fromkeys(known), result.steps)
 
 
-def evaluation_due(every: int, before: int, steps: int, total: int) -> bool:
-    """Whether a segment from step `before` to `steps` passed a multiple of `every`, or ended the run; 0: never."""
-    return every > 0 and (steps // every > before // every or steps >= total)
+def evaluation_due(every: int, before: int, steps: int, total: int, updates: int) -> bool:
+    """Whether a segment from step `before` to `steps` passed a multiple of `every`, or ended the run; 0: never.
+
+    Not before the first of the `updates`: the policy is still the one that the seed drew.
+    """
+    passed = every > 0 and steps // every > before // every
+    return passed and updates > 0 or every > 0 and steps >= total
 
 
 def evaluate(

@@ -23,7 +23,8 @@ from configs.train_config import TrainConfig
 
 FOLDER = Path(__file__).parent
 # Settings of the one run at hand, which no recipe may fix.
-PER_RUN = {"algo", "env", "her", "seed", "out", "device", "track", "config", "overwrite", "smoke"}
+PER_RUN = {"algo", "env", "her", "seed", "out", "device", "track", "config", "overwrite", "show_settings",
+           "smoke"}  # fmt: skip
 TUNABLE = [field.name for field in dataclasses.fields(TrainConfig) if field.name not in PER_RUN]
 RECIPE_KEYS = ("algo", "env", "her", "about", "settings", "measured")
 # What the task is, beside its id; left out of a run's settings where there is nothing of the kind.

@@ -40,6 +40,8 @@ class TrainConfig:
     """Recipe to use instead of the one for algorithm and task: a file, or a name in configs/."""
     overwrite: bool = False
     """Start anew where a run of this name exists; without it the same command continues one that was interrupted."""
+    show_settings: bool = False
+    """Print every setting and where it came from before the training starts."""
     smoke: bool = False
     """Make everything small: shows in seconds that the path works, and teaches nothing."""
 

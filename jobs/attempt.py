@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from common import provenance
+from common.openmp import wait_asleep
 from configs.sweep import Job
 from jobs.records import evaluation_of, files_of, meta_of, take_lock
 
@@ -84,10 +85,13 @@ class Attempt:
             log.flush()
             self.log_begins = log.tell()
             self.program = program
+            # Several jobs side by side are a busy machine to each other.
+            environment = dict(os.environ)
+            wait_asleep(environment)
             # A session of its own: Ctrl-C in a terminal reaches the sweep alone, which passes it on once.
             self.process = subprocess.Popen(
                 [sys.executable, str(CHILD), str(os.getpid()), str(ROOT / program), *words],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment,
                 # The lock outlives this process where the training does, which may still be saving then.
                 pass_fds=[self.lock.fileno()],
             )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -16,7 +17,7 @@ from configs.recipes import resolve
 from configs.train_config import TrainConfig
 from envs.make import register
 from tests.contract import tiny
-from train import describe, evaluation_command, main, prepare, resolved_for, run
+from train import all_settings, evaluation_command, in_one_line, main, prepare, resolved_for, run
 
 SMALL = {
     "algo": "sac", "env": "TinyReach-v0", "her": True, "backend": "sb3", "out": "a", "total_steps": 60, "n_envs": 2,
@@ -85,7 +86,8 @@ def test_the_learning_rate_falls_to_its_share(place: Path, algo: str) -> None:
         lower, upper = (1e-2 * (1 - 0.9 * n / 200) for n in (steps, steps - 20))
         assert lower - 1e-9 <= rate <= upper + 1e-9
     if backend == "fast":
-        rates = [optimizer.learning_rate.item() for optimizer in this.model.learner.optimizers]
+        learner = this.model.learner
+        rates = [one.learning_rate.item() for one in (learner.actor_optimizer, learner.critic_optimizer)]
     elif name == "sac":
         rates = [optimizer.param_groups[0]["lr"] for optimizer in (this.model.actor.optimizer,
                  this.model.critic.optimizer, this.model.ent_coef_optimizer)]  # fmt: skip
@@ -134,7 +136,12 @@ def test_what_is_printed(place: Path, capsys: pytest.CaptureFixture[str], monkey
     ]  # fmt: skip
     assert main([*argv, "--her", "--track", "none"]) == 0
     out = capsys.readouterr().out
-    for words in ("SAC + HER on TinyReach-v0, seed 0, to a.zip", "flags: ", "defaults: ", "finished: 60 steps"):
+    for words in (
+        "SAC + HER on TinyReach-v0, seed 0, to a.zip",
+        "defaults, but total_steps=60",
+        "exploring:",
+        "finished: 60 steps",
+    ):
         assert words in out
     assert "evaluations come with checkpoints" not in out
     # The last thing is what to do next, and it works as printed.
@@ -158,10 +165,48 @@ def test_the_next_command_survives_a_strange_name() -> None:
 
 
 def test_settings_are_shown_by_their_source() -> None:
-    text = describe(resolve(TrainConfig(**SMALL), tiny.LENGTH))
+    text = all_settings(resolve(TrainConfig(**SMALL), tiny.LENGTH))
     lines = {line.strip().split(":")[0]: line for line in text.splitlines()}
     assert "n_envs=2" in lines["flags"] and "gamma=" in lines["defaults"]
     assert "gamma=" not in lines["flags"]
+
+
+def test_one_line_says_the_recipe_and_what_departs_from_it() -> None:
+    reach = {"algo": "sac", "her": True, "env": "FetchReach-v4"}
+    assert in_one_line(resolve(TrainConfig(**reach))) == (
+        "  recipe sac_her_FetchReach-v4; --show-settings prints all settings"
+    )
+    text = in_one_line(resolve(TrainConfig(**reach, gamma=0.9, learning_starts=10)))
+    # Raised to what hindsight needs, so not what the flag said.
+    assert "but gamma=0.9, learning_starts=400; --show" in text
+    assert in_one_line(resolve(TrainConfig(**SMALL), tiny.LENGTH)).startswith(
+        "  defaults, but total_steps=60, n_envs=2"
+    )
+
+
+def test_all_settings_on_demand(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    known = {k: v for k, v in SMALL.items() if k not in ("her", "net_arch")}
+    words = [*(f"--{k.replace('_', '-')}={v}" for k, v in known.items()), "--her", "--track", "none", "--overwrite"]
+    assert main(words) == 0
+    brief = capsys.readouterr().out
+    assert main([*words, "--show-settings"]) == 0
+    full = capsys.readouterr().out
+    assert "gamma=" not in brief and "--show-settings" in brief
+    assert "gamma=0.99" in full and "--show-settings" not in full
+    # What is printed is no setting of the run.
+    assert "show_settings" not in load("a.meta.json", TrainMeta).config
+
+
+@pytest.mark.parametrize("how", [{"backend": "fast"}, {"backend": "sb3"}, {"algo": "ppo", "n_steps": 10}])
+def test_evaluations_do_not_change_what_is_learned(place: Path, how: dict[str, Any]) -> None:
+    other = ("her", "backend", "learning_starts", "gradient_steps", "buffer_size") if "algo" in how else ()
+    settings = {key: value for key, value in SMALL.items() if key not in other}
+    found = {
+        every: run(TrainConfig(**settings | {"out": f"a{every}", "eval_every": every} | how, track="none"))
+        for every in (0, 20, 40)
+    }
+    assert [len(meta.evaluations) for meta in found.values()] == [0, 3 if "algo" in how else 2, 2]
+    assert len({meta.weights_sha256 for meta in found.values()}) == 1
 
 
 def test_evaluations_more_often_than_checkpoints_are_not_promised(
@@ -170,7 +215,8 @@ def test_evaluations_more_often_than_checkpoints_are_not_promised(
     known = {k: v for k, v in SMALL.items() if k not in ("her", "net_arch")} | {"eval_every": 10}
     assert main([*(f"--{k.replace('_', '-')}={v}" for k, v in known.items()), "--her", "--track", "none"]) == 0
     assert "evaluations come with checkpoints, every 20 steps" in capsys.readouterr().out
-    assert [e.steps for e in load("a.meta.json", TrainMeta).evaluations] == [20, 40, 60]
+    # None at step 20: nothing has been learned before the first update.
+    assert [e.steps for e in load("a.meta.json", TrainMeta).evaluations] == [40, 60]
 
 
 def test_two_starts_that_overwrite_do_not_share_files(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
