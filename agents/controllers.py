@@ -25,7 +25,7 @@ import numpy as np
 from common.errors import UserError
 from common.registry import Registry
 
-CONTROLLERS = Registry("agent")
+CONTROLLERS = Registry("agent", ("agents.scripted",))
 
 
 @CONTROLLERS.register("random")

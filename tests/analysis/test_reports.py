@@ -144,3 +144,21 @@ def test_committed_schemas_equal_the_models(kind: str) -> None:
 def test_every_kind_has_one_schema_and_every_model_its_kind() -> None:
     assert sorted(path.name for path in SCHEMAS.iterdir()) == sorted(f"{kind}.schema.json" for kind in MODELS)
     assert {model.model_fields["kind"].default: model for model in MODELS.values()} == MODELS
+
+
+def test_reports_of_version_1_stay_readable(tmp_path: Path) -> None:
+    """What ships from before evaluations named their task."""
+    root = Path(reports.__file__).parents[1]
+    paths = [*(root / "results/reference").glob("*_eval.json"), *(root / "checkpoints/reference").glob("*.meta.json")]
+    assert len(paths) >= 6
+    for path in paths:
+        value = json.loads(path.read_text())
+        value["schema_version"] = 1
+        for newer in ("task", "perturbation"):
+            value.pop(newer, None)
+        old = tmp_path / path.name
+        old.write_text(json.dumps(value))
+        for loaded in (reports.load_any(path), reports.load_any(old)):
+            assert loaded.env_id and loaded.config_hash == value["config_hash"]
+            assert getattr(loaded, "perturbation", None) is None
+        assert loaded.schema_version == 1
