@@ -45,6 +45,7 @@ def film(config: BeforeAfter) -> int:
     from agents.checkpoint import load_policy, zip_path
     from common.files import check_writable
     from envs.make import make_env
+    from envs.task import Task
     from envs.video import record, write_video
 
     check_writable(config.out)
@@ -53,8 +54,8 @@ def film(config: BeforeAfter) -> int:
     fresh = build_policy(meta.config, env, "cpu")
     env.close()
     halves = [
-        record(lambda: fresh, config.env, seeds, config.size, deterministic=False, n_envs=1),
-        record(lambda: trained, config.env, seeds, config.size, n_envs=1),
+        record(lambda: fresh, Task(config.env), seeds, config.size, deterministic=False, n_envs=1),
+        record(lambda: trained, Task(config.env), seeds, config.size, n_envs=1),
     ]
     write_video(config.out, beside(*halves))
     print(f"video -> {config.out}")

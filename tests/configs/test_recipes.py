@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import UserError
-from configs.recipes import FOLDER, RECIPE_KEYS, TUNABLE, applicable, load_recipe, recipe_name, resolve
+from configs.recipes import FOLDER, RECIPE_KEYS, TUNABLE, applicable, load_recipe, of_task, recipe_name, resolve
 from configs.train_config import TrainConfig
 
 ALGORITHMS = [("sac", False), ("sac", True), ("td3", False), ("td3", True), ("ppo", False)]
@@ -49,6 +49,26 @@ def test_flag_over_recipe_over_default(tmp_path: Path) -> None:
     assert {k: done.sources[k] for k in expected} == expected
     assert done.settings["learning_rate"] == applicable("td3", False)["learning_rate"]
     assert done.recipe == "r"
+
+
+def test_wrappers_and_options_of_the_environment(tmp_path: Path) -> None:
+    """A run without any has the settings, and the hash, that it always had."""
+    plain = resolve(config())
+    assert not {"wrap", "env_option"} & (plain.settings.keys() | plain.sources.keys())
+    path = write(tmp_path, "settings: {wrap: [lowpass, 'delay:steps=2'], env_option: [goal_range=0.1]}")
+    done = resolve(config(config=path))
+    assert done.settings["wrap"] == ["lowpass", "delay:steps=2"] and done.sources["wrap"] == "recipe"
+    assert done.settings["env_option"] == ["goal_range=0.1"]
+    flag = resolve(config(config=path, wrap=("scale",)))
+    assert flag.settings["wrap"] == ["scale"] and flag.sources == done.sources | {"wrap": "flag"}
+    assert of_task(config(config=path, wrap=("scale",))) == {"wrap": ("scale",), "env_option": ("goal_range=0.1",)}
+    for wrong in ("wrap: lowpass", "wrap: [1]", "env_option: {goal_range: 0.1}"):
+        with pytest.raises(UserError, match="not of the kind"):
+            load_recipe(Path(write(tmp_path, f"settings: {{{wrong}}}")))
+
+
+def test_an_id_with_a_module_names_a_file() -> None:
+    assert recipe_name("sac", "my.module:space/Reach-v0", True) == "sac_her_space_Reach-v0"
 
 
 def test_a_flag_that_repeats_the_default_is_still_a_flag() -> None:
