@@ -3,10 +3,11 @@
     python -m analysis.docs            # rewrite README.md and tutorials/*.md
     python -m analysis.docs --check    # exit status 1 where a page differs
 
-Six marks, invisible on a rendered page; what stands between a mark and its end is generated:
+Seven marks, invisible on a rendered page; what stands between a mark and its end is generated:
 
     <!--value results/x.json aggregate.success rate-->…<!--/value-->   a number of a report, in a format (see `show`)
     <!--code scripts/labs/y.py region-->…<!--/code-->                  a named region of a lab, as a code block
+    <!--lines results/x.json data.printed-->…<!--/lines-->             printed lines, a list of a report, as a block
     <!--chapters-->…<!--/chapters-->                                   the roadmap, from tutorials/chapters.yaml
     <!--results-->…<!--/results-->                                     a row for each sparse task, from results/recipes/
     <!--recipes-->…<!--/recipes-->                                     all measured recipes, every seed
@@ -40,6 +41,7 @@ from common.renamed import today
 VALUE = re.compile(r"<!--value (\S+) (\S+) (\S+?)-->(.*?)<!--/value-->", re.S)
 CODE = re.compile(r"<!--code (\S+) (\S+?)-->(.*?)<!--/code-->", re.S)
 RECIPES = re.compile(r"<!--recipes-->(.*?)<!--/recipes-->", re.S)
+LINES = re.compile(r"<!--lines (\S+) (\S+?)-->(.*?)<!--/lines-->", re.S)
 RESULTS = re.compile(r"<!--results-->(.*?)<!--/results-->", re.S)
 SWEEP = re.compile(r"<!--sweep (\S+?)-->(.*?)<!--/sweep-->", re.S)
 # Also at the beginning of a line of a quotation or a list, where it does the same.
@@ -86,6 +88,8 @@ def show(value: Any, form: str) -> str:
         return machine(Hardware.model_construct(**value))
     if form == "text":
         return str(value)
+    if form == "lines":
+        return "\n".join(value)
     return format(value, form)
 
 
@@ -207,7 +211,11 @@ def fill(text: str, root: Path) -> str:
         file, name = match.group(1, 2)
         return f"<!--code {file} {name}-->\n```python\n{region(root, file, name)}\n```\n<!--/code-->"
 
-    text = VALUE.sub(value, text)
+    def lines(match: re.Match[str]) -> str:
+        file, path = match.group(1, 2)
+        return f"<!--lines {file} {path}-->\n```text\n{number(root, file, path, 'lines')}\n```\n<!--/lines-->"
+
+    text = LINES.sub(lines, VALUE.sub(value, text))
     text = CODE.sub(code, text)
     text = SWEEP.sub(lambda m: f"<!--sweep {m[1]}-->\n{sweep_table(root, m[1])}\n<!--/sweep-->", text)
     text = RESULTS.sub(lambda _: f"<!--results-->\n{result_table(root)}\n<!--/results-->", text)

@@ -55,7 +55,7 @@ def describe_env(env_id: str) -> dict[str, Any]:
             "high": float(space.high.max()),
             "names": list(ACTION),
         },
-        "goal": "object" if task.has_object else "hand",
+        "goal": "object" if task.has_object else "gripper",
         "reward": task.reward_type,
         "threshold_m": task.distance_threshold,
         "dt_s": task.dt,

@@ -29,7 +29,7 @@ def panels(count: int, width: float) -> tuple[Figure, list[Any]]:
 
 
 def push_frame(width: int, height: int) -> Figure:
-    """One frame of Push: hand, block, goal with its threshold, and 10 cm of each axis of the world frame."""
+    """One frame of Push: gripper, block, goal with its threshold, and 10 cm of each axis of the world frame."""
     import numpy as np
     from matplotlib.figure import Figure
 
@@ -60,13 +60,13 @@ def push_frame(width: int, height: int) -> Figure:
     def arrow(start: Any, end: Any) -> None:
         axes.annotate("", pixel(end), pixel(start), arrowprops={"arrowstyle": "->", "linewidth": 2.5})
 
-    hand, block, goal = seen["observation"][:3], seen["achieved_goal"], seen["desired_goal"]
+    gripper, block, goal = seen["observation"][:3], seen["achieved_goal"], seen["desired_goal"]
     ring = [pixel(goal + threshold * np.array([np.cos(a), np.sin(a), 0])) for a in np.linspace(0, 2 * np.pi, 80)]
     axes.plot(*np.transpose(ring), color=COLOURS[1], linewidth=2)
-    label("grip_pos: observation[0:3]", hand, (-165, 75), COLOURS[0])
+    label("grip_pos: observation[0:3]", gripper, (-165, 75), COLOURS[0])
     label("object_pos: observation[3:6] and achieved_goal", block, (-10, -85), COLOURS[2])
     label(f"desired_goal, {100 * threshold:g} cm around it", goal, (70, 80), COLOURS[1])
-    arrow(hand, block)
+    arrow(gripper, block)
     corner = np.array([1.12, 0.45, 0.42])
     for name, axis in zip("xyz", 0.1 * np.eye(3), strict=True):
         arrow(corner, corner + axis)
@@ -94,7 +94,7 @@ def tasks(size: int) -> Figure:
 
 
 def response(data: dict[str, Any]) -> Figure:
-    """How far the hand goes in each step while a unit action is held and after it, and what the fingers do."""
+    """How far the gripper moves in each step while a unit action is held and after it, and what the fingers do."""
     from analysis.plots import COLOURS, GREY
 
     figure, (left, right) = panels(2, 10)
@@ -102,7 +102,7 @@ def response(data: dict[str, Any]) -> Figure:
     left.step(steps, [5] * 10 + [0] * 5, where="mid", color=COLOURS[1], linestyle="--", label="asked for")
     left.bar(steps, moved, color=COLOURS[0], label="moved")
     left.plot(steps, data["velocity_cm"], color="black", marker="o", markersize=3, label="velocity entry")
-    left.set(xlabel="step", ylabel="hand, in one step (cm)", title="Reach: ten unit actions, then five of zero")
+    left.set(xlabel="step", ylabel="gripper, in one step (cm)", title="Reach: ten unit actions, then five of zero")
     left.legend(frameon=False)
     right.plot(range(len(opening)), opening, color=COLOURS[0], marker="o", markersize=3)
     right.axvspan(10, 20, color=GREY, alpha=0.12, linewidth=0)

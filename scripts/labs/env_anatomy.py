@@ -1,9 +1,10 @@
 """A Fetch task taken apart: every number that the agent sees and sends, checked in the simulator.
 
-    python scripts/labs/env_anatomy.py --demo                                           # tables to read
-    python scripts/labs/env_anatomy.py --verify --json-out runs/ch01/lab.json    # every claim, measured
+    python scripts/labs/env_anatomy.py --demo                                          # tables to read
+    python scripts/labs/env_anatomy.py --verify --part action                          # the claims of one section
+    python scripts/labs/env_anatomy.py --verify --json-out runs/ch01/lab.json     # every claim, measured
 
-Exit status 1 if a claim is wrong. For reading beside tutorials/ch01_fetch_env_anatomy.md; nothing imports it. Positions
+Exit status 1 if a claim is wrong. Read it beside tutorials/ch01_fetch_env_anatomy.md; nothing imports it. Positions
 are in MuJoCo's world frame, in m: x away from the robot, y to its left, z up. A step is one call of `env.step`.
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 import copy
 import sys
 import time
-from typing import Any
+from typing import Any, Literal
 
 import gymnasium as gym
 import mujoco
@@ -28,28 +29,29 @@ from envs.make import FETCH_IDS, make_env
 
 SPARSE = [env_id for env_id in FETCH_IDS if "Dense" not in env_id]
 THRESHOLD = 0.05  # m: nearer than this is solved
-UNIT = 5.0  # cm: how far a unit action moves the target of the hand
+UNIT = 5.0  # cm: how far a unit action moves the target of the gripper
 SUBSTEPS = 20  # steps of the simulator in one step of the environment
 OPENS = +1.0  # sign of the fourth action that opens the gripper
 LENGTH = 50  # steps until the time limit
 PUSH_SOLVED = [10, 54, 78, 79, 84]  # of evaluation seeds 0 to 99, those whose Push episode begins solved
 # Name, what the page says, what was measured, and the least and the most that bear it out.
 Claim = tuple[str, str, float, float, float]
+Part = Literal["all", "observation", "action", "reward", "reset", "end"]
 
 # Neighbouring entries that belong together: (name, how many, unit, meaning).
-GRIP = ("grip_pos", 3, "m", "hand, world frame")
+GRIP = ("grip_pos", 3, "m", "gripper, world frame")
 FINGERS = ("gripper_state", 2, "m", "finger joints, right then left")
-GRIP_SPEED = ("grip_velp", 3, "m/step", "velocity of the hand, world axes, times dt")
+GRIP_SPEED = ("grip_velp", 3, "m/step", "velocity of the gripper, world axes, times dt")
 FINGER_SPEED = ("gripper_vel", 2, "m/step", "velocity of the finger joints, times dt")
 
 REACH_FIELDS = (GRIP, FINGERS, GRIP_SPEED, FINGER_SPEED)
 OBJECT_FIELDS = (
     GRIP,
     ("object_pos", 3, "m", "object, world frame"),
-    ("object_rel_pos", 3, "m", "object minus hand, world axes"),
+    ("object_rel_pos", 3, "m", "object minus gripper, world axes"),
     FINGERS,
     ("object_rot", 3, "rad", "angles a, b, c of the object: R = Rx(a) Ry(b) Rz(c)"),
-    ("object_velp", 3, "m/step", "velocity of the object minus that of the hand, times dt"),
+    ("object_velp", 3, "m/step", "velocity of the object minus that of the gripper, times dt"),
     ("object_velr", 3, "rad/step", "angular velocity of the object, world axes, times dt"),
     GRIP_SPEED,
     FINGER_SPEED,
@@ -67,18 +69,18 @@ def rebuild_observation(model: mujoco.MjModel, data: mujoco.MjData, fields: tupl
         mujoco.mj_jacSite(model, data, linear, angular, model.site(site).id)
         return linear @ data.qvel * dt, angular @ data.qvel * dt
 
-    hand, (hand_velocity, _) = data.site("robot0:grip").xpos, velocity("robot0:grip")
+    gripper, (gripper_velocity, _) = data.site("robot0:grip").xpos, velocity("robot0:grip")
     joints = [data.joint(f"robot0:{side}_gripper_finger_joint") for side in ("r", "l")]
-    parts = {"grip_pos": hand, "gripper_state": [joint.qpos[0] for joint in joints]}
-    parts |= {"grip_velp": hand_velocity, "gripper_vel": [joint.qvel[0] * dt for joint in joints]}
+    parts = {"grip_pos": gripper, "gripper_state": [joint.qpos[0] for joint in joints]}
+    parts |= {"grip_velp": gripper_velocity, "gripper_vel": [joint.qvel[0] * dt for joint in joints]}
     if fields is OBJECT_FIELDS:
         block, (linear, angular) = data.site("object0").xpos, velocity("object0")
         # R = Rx(a) Ry(b) Rz(c) shows a in its last column, sin b in its upper right corner and c in its first row.
         r = data.site("object0").xmat.reshape(3, 3)
         a, b = -np.arctan2(r[1, 2], r[2, 2]), np.arctan2(r[0, 2], np.hypot(r[1, 2], r[2, 2]))
-        parts |= {"object_pos": block, "object_rel_pos": block - hand}
+        parts |= {"object_pos": block, "object_rel_pos": block - gripper}
         parts |= {"object_rot": [a, b, -np.arctan2(r[0, 1], r[0, 0])]}
-        parts |= {"object_velp": linear - hand_velocity, "object_velr": angular}
+        parts |= {"object_velp": linear - gripper_velocity, "object_velr": angular}
     return np.concatenate([parts[name] for name, *_ in fields])
     # --8<-- [end:rebuild_observation]
 
@@ -105,7 +107,7 @@ def check_observation(more: dict[str, Any]) -> list[Claim]:
             achieved = rebuilt[3:6] if u.has_object else rebuilt[:3]
             goals = given["achieved_goal"] - achieved, given["desired_goal"] - start["desired_goal"]
             goal = max(goal, np.abs(goals).max())
-            # Where the hand is by the joint angles of now: the environment may have read an older place.
+            # Where the gripper is by the present joint angles: the environment may have read an older position.
             now = copy.copy(u.data)
             mujoco.mj_kinematics(u.model, now)
             lag = max(lag, 1000 * np.linalg.norm(now.site("robot0:grip").xpos - given["observation"][:3]))
@@ -133,7 +135,7 @@ def play(env: gym.Env, actions: Any, seed: int = 0) -> np.ndarray:
 
 
 def held_then_released(env: gym.Env, size: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    """Ten steps of one action along y, five of zero: how far the hand went in each, and its velocity entry (cm)."""
+    """Ten steps of one action along y, five of zero: how far the gripper went in each, and its velocity entry (cm)."""
     seen = 100 * play(env, [[0, size, 0, 0]] * 10 + [[0, 0, 0, 0]] * 5)
     return np.diff(seen[:, 1]), seen[1:, 6]  # (15,) each; index 6 is the y velocity on Reach
 
@@ -146,7 +148,7 @@ def opening(env: gym.Env) -> np.ndarray:
 
 
 def check_action(more: dict[str, Any]) -> list[Claim]:
-    """Direction, size, limit and rate of the action, and which tasks have a gripper that listens."""
+    """Direction, size, limit and rate of the action, and on which tasks the gripper responds."""
     env = make_env("FetchReach-v4")
     moved, velocity = held_then_released(env)
     half, five = held_then_released(env, 0.5)[0], held_then_released(env, 5.0)[0]
@@ -159,15 +161,15 @@ def check_action(more: dict[str, Any]) -> list[Claim]:
     more |= {"moved_cm": moved.tolist(), "velocity_cm": velocity.tolist(), "opening_cm": fingers.tolist()}
     own, held = np.diag(axes), moved[1:10].mean()
     return [
-        ("axes", "actions 0, 1, 2 move the hand along +x, +y, +z: least (cm)", own.min(), 2.9, UNIT),
+        ("axes", "actions 0, 1, 2 move it along +x, +y, +z: least (cm)", own.min(), 2.9, UNIT),
         ("sideways", "and sideways at most (cm)", np.abs(axes - np.diag(own)).max(), 0, 0.2),
         ("first", f"a unit action asks for {UNIT:.0f} cm; the first step brings (cm)", moved[0], 2.9, 3.2),
         ("held", "held, each step brings (cm)", held, 3.2, 3.4),
         ("velocity", "while the velocity entry says (cm/step)", velocity[1:10].mean(), 2.2, 2.5),
-        ("released", "let go, the hand goes on by (cm)", abs(moved[10:].sum()), 0, 0.3),
-        ("half", "half the action goes this part of the way", half.sum() / moved.sum(), 0.49, 0.51),
+        ("released", "released, the gripper moves on by (cm)", abs(moved[10:].sum()), 0, 0.3),
+        ("half", "half the action covers this fraction of the distance", half.sum() / moved.sum(), 0.49, 0.51),
         ("clipped", "an action of 5 differs from one of 1 by (cm)", np.abs(five - moved).max(), 0, 0),
-        ("drift", "fifty zero actions move the hand by (mm)", drift, 5, 9),
+        ("drift", "fifty zero actions move the gripper by (mm)", drift, 5, 9),
         ("rate", "control rate (Hz)", hertz, 25 - 1e-6, 25 + 1e-6),
         ("open", f"fourth action {OPENS:+.0f} opens the gripper to (cm)", fingers[10], 9.5, 10.5),
         ("kept", "zero keeps it at (cm)", fingers[20], 9.5, 10.5),
@@ -205,7 +207,7 @@ def check_reward(more: dict[str, Any]) -> list[Claim]:
             here, wanted = given["achieved_goal"], given["desired_goal"]
             error = max(error, abs(reward - reward_by_hand(here, wanted, dense)))
             wrong += bool(info["is_success"]) != bool(success_by_hand(here, wanted))
-            # Hindsight asks for rewards of goals that nobody had in mind: (20, 3), its own place first.
+            # Hindsight asks for rewards of goals that the task never set: (20, 3), the achieved one first.
             away = rng.normal(size=(20, 3))
             goals = here + away / np.linalg.norm(away, axis=1, keepdims=True) * np.linspace(0, 0.1, 20)[:, None]
             theirs = env.unwrapped.compute_reward(np.broadcast_to(here, goals.shape), goals, {})
@@ -266,29 +268,33 @@ def do_nothing(env: gym.Env, seed: int) -> tuple[int, float, bool, bool]:
 
 
 def check_end(more: dict[str, Any]) -> list[Claim]:
-    """Solved or not, an episode runs to the time limit and is cut there."""
+    """Solved or not, an episode runs to the time limit and is truncated there."""
     ends = [do_nothing(make_env(env_id), seed=0) for env_id in FETCH_IDS]
-    cut = sum((length, terminated, truncated) == (LENGTH, False, True) for length, _, terminated, truncated in ends)
+    at_limit = sum((length, ended, cut) == (LENGTH, False, True) for length, _, ended, cut in ends)
     solved, unsolved = (do_nothing(make_env("FetchPush-v4"), seed)[1] for seed in (PUSH_SOLVED[0], 0))
     return [
-        ("cut", f"of eight tasks, truncated at {LENGTH} steps and never terminated", cut, 8, 8),
+        ("truncated", f"of eight tasks, truncated at {LENGTH} steps and never terminated", at_limit, 8, 8),
         ("solved_return", "Push, solved at reset and left alone: return", solved + 0.0, 0, 0),
         ("unsolved_return", "Push, unsolved and left alone: return", unsolved, -LENGTH, -LENGTH),
     ]
 
 
-def check_everything(json_out: str | None = None) -> int:
+def check_everything(part: Part = "all", json_out: str | None = None) -> int:
     """Print every claim with its measurement and its range; exit status 1 if one does not hold."""
-    began, values, wrong, more = time.monotonic(), {}, 0, {}
-    for check in (check_observation, check_action, check_reward, check_reset, check_end):
-        for name, text, value, low, high in check(more):
+    checks = {"observation": check_observation, "action": check_action, "reward": check_reward, "reset": check_reset,
+              "end": check_end}  # fmt: skip
+    began, values, wrong, more, printed = time.monotonic(), {}, 0, {}, {}
+    for chosen, check in checks.items():
+        for name, text, value, low, high in check(more) if part in (chosen, "all") else ():
             values[name], holds = float(value), bool(low <= value <= high)
             wrong += not holds
-            print(f"{'ok   ' if holds else 'WRONG'} {text:60s} {value:9.5g}   [{low:.5g}, {high:.5g}]", flush=True)
+            line = f"{'ok   ' if holds else 'WRONG'} {text:60s} {value:9.5g}   [{low:.5g}, {high:.5g}]"
+            printed.setdefault(chosen, []).append(line)
+            print(line, flush=True)
     print(f"{len(values) - wrong} of {len(values)} claims hold")
     if json_out:
         known = provenance.metadata({}, wall_clock_s=round(time.monotonic() - began, 3))
-        more |= {"values": values, "claims": len(values), "wrong": wrong}
+        more |= {"values": values, "claims": len(values), "wrong": wrong, "printed": printed}
         save(json_out, DataReport(**known, name="env_anatomy", data=more))
         print(f"report -> {json_out}")
     return 1 if wrong else 0
@@ -303,7 +309,7 @@ def show_tables() -> int:
         print(f"{index:5d}  {name:14s} {given['observation'][index]:+8.4f}  {unit:8s}  {meaning}")
     print(*(f"{key} {given[key].round(4)}  m, world frame" for key in ("achieved_goal", "desired_goal")), sep="\n")
     moved, velocity = held_then_released(make_env("FetchReach-v4"))
-    print("\nFetchReach-v4, ten unit actions along y, then five of zero: way in each step, then velocity entry (cm)")
+    print("\nFetchReach-v4, ten unit actions along y, five of zero: distance per step, then velocity entry (cm)")
     print(*(f"{cm:6.2f}" for cm in moved), "\n", *(f"{cm:6.2f}" for cm in velocity), sep="")
     print("\nFetchPickAndPlace-v4, fourth action ten times +1, 0, -1: opening of the gripper (cm)")
     print(*(f"{cm:.1f}" for cm in opening(make_env("FetchPickAndPlace-v4"))))
@@ -318,11 +324,11 @@ def show_tables() -> int:
     return 0
 
 
-def main(verify: bool = False, demo: bool = False, json_out: str | None = None) -> int:
-    """Print tables (--demo), or check every claim (--verify) and write a report of it (--json-out)."""
+def main(verify: bool = False, demo: bool = False, part: Part = "all", json_out: str | None = None) -> int:
+    """Print tables (--demo), or check the claims (--verify), all or one --part, and write a report (--json-out)."""
     if verify == demo:
         raise UserError("give --verify or --demo.")
-    return check_everything(json_out) if verify else show_tables()
+    return check_everything(part, json_out) if verify else show_tables()
 
 
 if __name__ == "__main__":

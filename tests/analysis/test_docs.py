@@ -67,6 +67,13 @@ def test_a_mark_that_begins_a_line_is_refused(root: Path, before: str, capsys: p
     assert "README.md: line 2 begins with a mark" in capsys.readouterr().err
 
 
+def test_printed_lines_are_a_block(root: Path) -> None:
+    (root / "results/b.json").write_text(json.dumps({"printed": {"one": ["ok    a  1", "ok    b  2"]}}))
+    mark = "<!--lines results/b.json printed.one-->old<!--/lines-->"
+    once = docs.fill(mark, root)
+    assert "-->\n```text\nok    a  1\nok    b  2\n```\n<!--" in once and docs.fill(once, root) == once
+
+
 def test_code_is_dedented_and_filling_twice_changes_nothing(root: Path) -> None:
     mark = "<!--code scripts/labs/lab.py body--><!--/code-->"
     once = docs.fill(mark, root)

@@ -126,7 +126,7 @@ def test_a_wrong_claim_decides_the_exit_status_and_the_demo_trains_six_times(
     assert lab.main(demo=True, json_out=str(tmp_path / "b.json")) == 1
     assert asked == [(seed, 1200, 200, mapped) for mapped in (True, False) for seed in range(3)]
     printed = capsys.readouterr().out
-    assert "ok    so it is" in printed and "WRONG share of successes" in printed and "132 of 150 = 88.0%" in printed
+    assert "ok    so it is" in printed and "WRONG success rate after" in printed and "132 of 150 = 88.0%" in printed
     report = load(tmp_path / "b.json", DataReport)
     assert report.seeds == [0, 1, 2] and len(report.data["curves"]) == 6
 
