@@ -10,6 +10,7 @@ The outcome of an episode depends on its seed and the policy alone, not on how m
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -22,9 +23,10 @@ from analysis.metrics import aggregate, episode_metrics
 from analysis.reports import EvalReport, Perturbation, Summary, TaskRecord, save
 from common import provenance
 from common.cli import guarded, parse
-from common.errors import UserError
-from common.files import check_writable
+from common.errors import UserError, printable
+from common.files import check_report_place, check_writable, exists, meta_path
 from common.seeds import format_seeds, parse_seeds
+from configs.limits import COUNTS
 from configs.train_config import Repeated
 
 __all__ = ["EvalConfig", "evaluate", "load_subject", "main", "report_for"]
@@ -78,6 +80,8 @@ class EvalConfig:
     """Where the network lives. One observation at a time is faster on the CPU."""
     trust_checkpoint: bool = False
     """Load a foreign Stable-Baselines3 file, which runs code found in it. Only for files you made yourself."""
+    overwrite: bool = False
+    """Let report and video replace a file of another kind."""
 
 
 def chosen_seeds(config: EvalConfig) -> list[int]:
@@ -89,6 +93,21 @@ def chosen_seeds(config: EvalConfig) -> list[int]:
     if config.seeds is None:
         return parse_seeds("0", 100 if config.n_episodes is None else config.n_episodes)
     return parse_seeds(config.seeds, config.n_episodes)
+
+
+def check_checkpoint(config: EvalConfig, video: str | None) -> None:
+    """Raise `UserError` on a file that cannot be evaluated, and on an output that would replace it."""
+    from agents.archive import read_members, read_meta, zip_path
+
+    path = zip_path(config.ckpt)
+    beside = meta_path(path)
+    for flag, out in (("--json-out", config.json_out), ("--video-out", video)):
+        if out and any(os.path.exists(p) and os.path.exists(out) and os.path.samefile(p, out) for p in (path, beside)):
+            raise UserError(f"{flag} {out} would replace the checkpoint that is evaluated; give another name.")
+    if config.trust_checkpoint and not exists(beside):
+        read_members(path, ["data"])
+    else:
+        read_meta(path)
 
 
 def load_subject(config: EvalConfig) -> Any:
@@ -132,7 +151,7 @@ def _settings(config: EvalConfig, seeds: list[int]) -> dict[str, Any]:
     """What decided the report's numbers."""
     values, defaults = asdict(config), EvalConfig(env=config.env)
     values |= {"seeds": format_seeds(seeds), "ckpt": config.ckpt and Path(config.ckpt).name}
-    silent = {key for key in OPTIONAL if values[key] == getattr(defaults, key)} | {"json_out", "video_out"}
+    silent = {key for key in OPTIONAL if values[key] == getattr(defaults, key)} | {"json_out", "video_out", "overwrite"}
     return {key: value for key, value in values.items() if key not in silent and (key, value) != ("ckpt", None)}
 
 
@@ -160,23 +179,41 @@ def _differences(perturbation: Perturbation, options: Sequence[str]) -> str:
 
 def evaluate(config: EvalConfig) -> EvalReport:
     """The report of `config`, written where it says so. Raises `UserError`."""
+    seeds = chosen_seeds(config)
+    if not (1 <= config.n_envs <= COUNTS["n_envs"] and config.video_episodes >= 1 and 16 <= config.video_size <= 1024):
+        raise UserError(
+            f"--n-envs must be between 1 and {COUNTS['n_envs']}, --video-episodes at least 1, "
+            "--video-size between 16 and 1024."
+        )
+    video = _video_path(config)
+    if config.ckpt is not None and config.ckpt not in BASELINES:
+        check_checkpoint(config, video)
+    _check_outputs(config, video)
+    # Not earlier: the import takes seconds, and everything above is known without it.
     import torch
 
-    seeds = chosen_seeds(config)
-    if config.n_envs < 1 or config.video_episodes < 1 or not 16 <= config.video_size <= 1024:
-        raise UserError("--n-envs and --video-episodes must be at least 1, --video-size between 16 and 1024.")
-    video = _video_path(config)
-    for path in (config.json_out, video):
-        if path:
-            check_writable(path)
     torch.set_num_threads(1)
     subject = load_subject(config)
     report = report_for(config, subject, seeds)
     if config.json_out:
-        save(config.json_out, report)
+        save(config.json_out, report, config.overwrite)
     if video:
         _record(config, subject, seeds[: config.video_episodes], video)
     return report
+
+
+def _check_outputs(config: EvalConfig, video: str | None) -> None:
+    """Raise `UserError` where report or video cannot be written, or would replace a file of another kind."""
+    if config.json_out and not config.overwrite:
+        check_report_place(config.json_out, "--json-out", ("evaluation",))
+    if video and not config.overwrite and os.path.isfile(video):
+        with open(video, "rb") as file:
+            start = file.read(12)
+        if not (start.startswith(b"GIF8") or start[4:8] == b"ftyp"):
+            raise UserError(f"--video-out {video} exists and is no video; give another name or add --overwrite.")
+    for path in (config.json_out, video):
+        if path:
+            check_writable(path)
 
 
 def _video_path(config: EvalConfig) -> str | None:
@@ -214,7 +251,7 @@ def describe(report: EvalReport) -> str:
         return f"  {name:18s} {s.mean:.3g}{spread} {unit}" if s.mean is not None else f"  {name:18s} none"
 
     return "\n".join([
-        f"{report.policy} on {report.env_id}, {report.evaluation_protocol}",
+        printable(f"{report.policy} on {report.env_id}, {report.evaluation_protocol}"),
         f"  success            {format_rate(a.success)}",
         f"  not solved at reset {format_rate(a.success_net)}  ({a.solved_at_reset.successes} began solved)",
         line("final distance", a.final_distance, "m"),

@@ -70,10 +70,12 @@ class Run:
 
     def _has_goals(self) -> bool:
         """Whether success is defined on the task. Raises `UserError` where hindsight was asked for and cannot work."""
+        from agents.build import check_observations
         from envs.make import is_goal_conditioned
         from wrappers.hindsight import check_relabelling
 
         with contextlib.closing(self.task.make()) as probe:
+            check_observations(probe.observation_space, self.settings["env"])
             if self.settings["her"]:
                 if not is_goal_conditioned(probe):
                     what = self.task.describe()

@@ -107,6 +107,14 @@ class Backend:
 BACKENDS = {"sb3": Backend(build_sb3, ("ppo", "sac", "td3")), "fast": Backend(build_fast, ("sac", "td3"))}
 
 
+def check_observations(space: gym.Space, env_id: str) -> None:
+    """Raise `UserError` on observations that no network here takes: they must be arrays, or a dictionary of arrays."""
+    parts = space.spaces.values() if isinstance(space, gym.spaces.Dict) else [space]
+    if bad := [part for part in parts if part.shape is None]:
+        kind = type(bad[0]).__name__
+        raise UserError(f"{env_id} has observations of kind {kind}; arrays or a dictionary of arrays are needed.")
+
+
 def build(settings: dict[str, Any], env: VecEnv, device: str) -> BaseAlgorithm:
     """The learner that `settings` describe. Raises `UserError` where the task does not fit the algorithm."""
     if settings["algo"] != "ppo" and not isinstance(env.action_space, gym.spaces.Box):

@@ -21,19 +21,19 @@ import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 
+from agents.archive import EXTRA, LARGEST_POLICY, POLICY, STATE, inflates, read_members, read_meta, zip_path
 from agents.build import ALGORITHMS, build_policy
-from analysis.reports import TrainMeta, load
-from common.errors import UserError, closest
+from analysis.reports import TrainMeta
+from common.errors import UserError
 from common.files import meta_path, parse_json
 
-STATE = "run_state.json"
-# Not .pth: stock loading takes every such member for one of its own networks.
-EXTRA = "extra_state.tensors"
+__all__ = ["load_policy", "load_trusted", "pack", "read_meta", "read_state", "read_tensors", "restore",
+           "weights_sha256", "zip_path"]  # fmt: skip
 # What belongs to one process or one machine, or would make the zip need an environment to be loaded.
 NOT_SAVED = ["_last_obs", "_last_original_obs", "_last_episode_starts", "ep_info_buffer", "ep_success_buffer",
              "replay_buffer_class", "replay_buffer_kwargs", "tensorboard_log", "start_time"]  # fmt: skip
-# More than this is no policy of this project; reading it would only fill the memory.
-LARGEST_POLICY = 512 * 2**20
+# Beyond this a few layers overflow, and no training of this project ever comes near.
+LARGEST_WEIGHT = 1e9
 
 
 def pack(model: BaseAlgorithm, state: dict[str, Any]) -> bytes:
@@ -50,33 +50,11 @@ def pack(model: BaseAlgorithm, state: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def _read_members(path: Path, names: list[str] | None = None) -> dict[str, bytes]:
-    """Members of the zip at `path` (all that end in .pth or are the run's state), each checked against its CRC."""
-    if not path.exists():
-        siblings = [p.name for p in path.parent.glob("*.zip")] if path.parent.is_dir() else []
-        raise UserError(f"checkpoint {path} does not exist.{closest(path.name, siblings)}")
-
-    def wanted(name: str) -> bool:
-        return name in names if names is not None else name.endswith(".pth") or name in (STATE, EXTRA)
-
-    try:
-        with zipfile.ZipFile(path) as archive:
-            chosen = [info for info in archive.infolist() if wanted(info.filename)]
-            size = sum(info.file_size for info in chosen)
-            # Adam keeps two numbers beside each weight, and each of three networks may have a target.
-            if size > 4 * LARGEST_POLICY:
-                raise UserError(f"checkpoint {path} is not ours: it holds {size} bytes.")
-            return {info.filename: archive.read(info) for info in chosen}
-    except UserError:
-        raise
-    # A damaged zip raises a dozen different things, one for each decompressor among them.
-    except Exception:
-        raise UserError(f"checkpoint {path} is truncated or no zip file; train again or take another copy.") from None
-
-
 def read_tensors(data: bytes, what: str) -> Any:
     """Tensors and plain containers out of a `.pth` member; anything that would run code is refused."""
     try:
+        if inflates(data):
+            raise ValueError
         with warnings.catch_warnings():
             # What PyTorch has to say about a stranger's pickle is no help to whoever reads the one line below.
             warnings.simplefilter("ignore")
@@ -88,7 +66,7 @@ def read_tensors(data: bytes, what: str) -> Any:
 
 def read_state(path: Path) -> dict[str, Any]:
     """The run's state out of the checkpoint at `path`. Raises `UserError` where it is not one of ours."""
-    members = _read_members(path, [STATE])
+    members = read_members(path, [STATE])
     try:
         state = parse_json(members[STATE])
         if not isinstance(state, dict):
@@ -102,10 +80,12 @@ def read_state(path: Path) -> dict[str, Any]:
 
 def restore(model: BaseAlgorithm, path: Path) -> None:
     """Put weights, optimiser states and free variables of the checkpoint into `model`, built from equal settings."""
-    members = _read_members(path)
+    members = read_members(path)
     names, variables = model._get_torch_save_params()
     try:
         parameters = {name: read_tensors(members[f"{name}.pth"], f"{path}: {name}") for name in names}
+        if why := misfit(parameters["policy"], model.policy.state_dict()):
+            raise ValueError(why)
         model.set_parameters(parameters, exact_match=True, device=model.device)
         stored = read_tensors(members["pytorch_variables.pth"], f"{path}: variables") if variables else {}
         for name in variables:
@@ -132,31 +112,39 @@ def weights_sha256(policy: BasePolicy) -> str:
     return digest.hexdigest()
 
 
-def zip_path(text: str) -> Path:
-    """The checkpoint's path, whether or not the user typed `.zip`."""
-    return Path(text if text.endswith(".zip") else text + ".zip")
+def misfit(weights: Any, expected: dict[str, torch.Tensor]) -> str | None:
+    """What in `weights` is not as the tensors of `expected` are: names, shapes or types; None where all is."""
+    if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
+        return "no dictionary of tensors"
+    if missing := sorted(expected.keys() - weights.keys()):
+        return f"{missing[0]} is missing"
+    if surplus := sorted(str(name) for name in weights.keys() - expected.keys()):
+        return f"{surplus[0][:80]} does not belong there"
+    for name, tensor in expected.items():
+        found = weights[name]
+        if found.layout != torch.strided or found.shape != tensor.shape:
+            return f"{name} has shape {tuple(found.shape)}, not {tuple(tensor.shape)}"
+        # Loading would convert half-precision and boolean weights without a word, and drop imaginary parts.
+        if found.dtype != tensor.dtype:
+            return f"{name} holds {found.dtype}, not {tensor.dtype}".replace("torch.", "")
+    return None
 
 
-def _describes_policy(meta: TrainMeta) -> bool:
-    """Whether the free part of the metadata names an algorithm and layers that fit into memory."""
-    algo, arch = meta.config.get("algo"), meta.config.get("net_arch")
-    if not (isinstance(algo, str) and algo in ALGORITHMS and isinstance(meta.config.get("her"), bool) and meta.seeds):
+def _too_large(layers: list[int], env: gym.Env) -> bool:
+    """Whether networks of these hidden layers on the spaces of `env` are more than any policy of this project."""
+    sizes = [gym.spaces.flatdim(env.observation_space) + gym.spaces.flatdim(env.action_space), *layers]
+    weights = sum((a + 1) * b for a, b in zip(sizes, sizes[1:], strict=False))
+    # TD3 has the most networks: an actor, two critics, and a target of each.
+    return 4 * 6 * weights > LARGEST_POLICY
+
+
+def _holds_layers(weights: Any, layers: list[int]) -> bool:
+    """Whether matrices of these hidden layers are among `weights`: so that nothing larger than the file is built."""
+    if not isinstance(weights, dict):
         return False
-    if not (isinstance(arch, list) and arch and all(type(n) is int and n > 0 for n in arch)):
-        return False
-    weights = sum(a * b for a, b in zip(arch, arch[1:], strict=False)) + sum(arch)
-    return 4 * weights <= LARGEST_POLICY
-
-
-def read_meta(checkpoint: Path) -> TrainMeta:
-    """The validated metadata beside a checkpoint that is there. Raises `UserError`."""
-    _read_members(checkpoint, [])
-    if not meta_path(checkpoint).exists():
-        raise UserError(
-            f"{meta_path(checkpoint)} is missing, so {checkpoint.name} cannot be loaded safely. If you made the file "
-            "yourself, add --trust-checkpoint: that runs code found in it."
-        )
-    return load(meta_path(checkpoint), TrainMeta)
+    found = {tuple(t.shape) for t in weights.values() if isinstance(t, torch.Tensor) and t.layout == torch.strided}
+    hidden = zip(layers[1:], layers, strict=False)
+    return any(shape[:1] == (layers[0],) for shape in found) and all(pair in found for pair in hidden)
 
 
 def load_policy(checkpoint: Path, env: gym.Env, env_id: str, device: str) -> tuple[BasePolicy, TrainMeta]:
@@ -164,21 +152,30 @@ def load_policy(checkpoint: Path, env: gym.Env, env_id: str, device: str) -> tup
 
     Raises `UserError`: missing, truncated, not ours, trained on another environment, or of another shape.
     """
-    meta, members = read_meta(checkpoint), _read_members(checkpoint, ["policy.pth"])
+    meta, members = read_meta(checkpoint), read_members(checkpoint, [POLICY])
     if meta.env_id != env_id:
         raise UserError(f"{checkpoint.name} was trained on {meta.env_id}; pass --env {meta.env_id}.")
-    if "policy.pth" not in members:
-        raise UserError(f"checkpoint {checkpoint} holds no policy: it is truncated, or was not written by train.py.")
-    if not _describes_policy(meta):
+    weights = read_tensors(members[POLICY], f"{checkpoint}: policy")
+    # Before anything is built: what the metadata says may be larger than the memory.
+    layers = meta.config["net_arch"]
+    if _too_large(layers, env):
         raise UserError(f"{meta_path(checkpoint)} does not describe a policy of this project.")
-    weights = read_tensors(members["policy.pth"], f"{checkpoint}: policy")
+    if not _holds_layers(weights, layers):
+        raise UserError(f"{checkpoint.name} does not fit {env_id}: it has no hidden layers {layers}.")
     policy = build_policy(meta.config, env, device)
-    try:
-        policy.load_state_dict(weights)
-    except (RuntimeError, TypeError, AttributeError) as error:
-        raise UserError(f"{checkpoint.name} does not fit {env_id}: {str(error).splitlines()[0]}") from None
-    if not all(torch.isfinite(tensor).all() for tensor in policy.state_dict().values()):
+    if why := misfit(weights, policy.state_dict()):
+        raise UserError(f"{checkpoint.name} does not fit {env_id}: {why}.")
+    policy.load_state_dict(weights)
+    largest = max(float(tensor.abs().max()) for tensor in weights.values() if tensor.numel())
+    if not largest < float("inf"):
         raise UserError(f"{checkpoint.name} holds weights that are no finite numbers; train again.")
+    if largest > LARGEST_WEIGHT:
+        raise UserError(f"{checkpoint.name} holds a weight of {largest:.0e}: no training leaves such weights.")
+    if meta.status == "finished" and meta.weights_sha256 not in (None, weights_sha256(policy)):
+        raise UserError(
+            f"{checkpoint.name} does not hold the weights that {meta_path(checkpoint).name} describes: the two are of "
+            "different runs, or one of them was changed."
+        )
     policy.set_training_mode(False)
     return policy, meta
 
@@ -188,7 +185,7 @@ def load_trusted(checkpoint: Path, device: str) -> BasePolicy:
 
     For your own files alone.
     """
-    data = _read_members(checkpoint, ["data"]).get("data")
+    data = read_members(checkpoint, ["data"]).get("data")
     try:
         module = json.loads(data)["policy_class"]["__module__"]
     except (TypeError, ValueError, KeyError):

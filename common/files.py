@@ -149,7 +149,7 @@ def check_report_place(path: str | Path, flag: str, kinds: Iterable[str] = REPOR
     path = Path(path)
     refuse_special(path)
     if os.path.lexists(path) and report_kind(path) not in kinds:
-        raise UserError(f"{flag} {path} exists and is no report of this kind; give another name or delete it first.")
+        raise UserError(f"{flag} {path} exists and is no report of this kind; give another name.")
 
 
 def check_writable(path: str | Path, need_bytes: int = 0) -> None:

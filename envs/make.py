@@ -83,7 +83,7 @@ def is_goal_conditioned(env: gym.Env) -> bool:
     space = env.observation_space
     return (
         isinstance(space, gym.spaces.Dict)
-        and all(key in space.spaces for key in GOAL_KEYS)
+        and all(isinstance(space.spaces.get(key), gym.spaces.Box) for key in GOAL_KEYS)
         and hasattr(env.unwrapped, "compute_reward")
     )
 

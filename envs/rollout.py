@@ -69,6 +69,8 @@ def run_episode(
     done = False
     while not done:
         action, _ = policy.predict(observation, deterministic=deterministic)
+        if not np.isfinite(action).all():
+            raise TrainingFailure(f"action of the policy is not finite at step {len(rewards) + 1} of seed {seed}")
         observation, reward, terminated, truncated, _ = env.step(action)
         done = terminated or truncated
         _check_finite(observation, reward, seed, len(rewards) + 1)
