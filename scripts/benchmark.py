@@ -3,21 +3,27 @@
     python scripts/benchmark.py --json-out results/benchmark.json
     python scripts/benchmark.py --quick          # within a minute on two cores
     python scripts/benchmark.py --part scale     # over numbers of environments, threads and transitions in a batch
+    python scripts/benchmark.py --guest-python guests/bin/python    # SBX and EnvPool, too: scripts/benchmark_guests.py
 
 Every contestant is timed once a round, in turn, so that a machine whose speed drifts treats them alike; ratios are of
-the medians over the rounds. The last line printed is one JSON object with the ratios, higher is better.
+the medians over the rounds. The last line printed is one JSON object with the ratios, higher is better. The environment
+variable OMP_WAIT_POLICY decides how PyTorch's threads wait for each other, which matters beside another busy process.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import json
+import os
 import statistics
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Literal
 
 from analysis.reports import DataReport, save
@@ -46,6 +52,8 @@ class BenchmarkConfig:
     """Fewer and shorter rounds: within a minute on two cores."""
     smoke: bool = False
     """Two environments, one round, hardly any work: shows that the path works, and says nothing about speed."""
+    guest_python: str | None = None
+    """Python of an environment that has SBX, EnvPool or both, to time them as well."""
     json_out: str | None = None
     """Report to write."""
 
@@ -109,14 +117,74 @@ def simulation(config: BenchmarkConfig, steps: int) -> dict[str, float]:
         return steps // cores * cores / (time.perf_counter() - began)
 
     contestants = {name: functools.partial(step_speed, vector, steps) for name, vector in vectors.items()}
-    speeds = in_turn(contestants | {"physics": physics}, config.rounds)
+    with guests(config, "envpool", steps) as others:
+        speeds = in_turn(contestants | {"physics": physics} | others, config.rounds)
     for vector in vectors.values():
         vector.close()
     return speeds
 
 
-def filled(config: BenchmarkConfig, backend: str) -> Any:
-    """A learner with room for a million transitions, as the recipes have, and 20 random episodes of each env."""
+class Guest:
+    """A contestant in a process of its own, with the Python of another environment (scripts/benchmark_guests.py)."""
+
+    def __init__(self, python: str, *arguments: str):
+        line = [python, str(Path(__file__).with_name("benchmark_guests.py")), *arguments]
+        # What this process says about threads would bind the guest, too.
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(("OMP_", "PYTHONPATH"))}
+        self.process = subprocess.Popen(
+            line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+        )
+
+    def ready(self) -> bool:
+        """Whether it could begin: its packages are there."""
+        return any(line.strip() == "ready" for line in self.process.stdout)
+
+    def speed(self, count: int) -> float:
+        """What it does in a second, over `count` of it."""
+        self.process.stdin.write(f"{count}\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+    def close(self) -> None:
+        """End its process."""
+        self.process.stdin.close()
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def guests(config: BenchmarkConfig, name: str, count: int) -> Iterator[dict[str, Callable[[], float]]]:
+    """The guest `name` on one core and on all, as contestants; none without `--guest-python` or its packages."""
+    here: dict[str, Guest] = {}
+    if config.guest_python:
+        episodes = "1" if config.smoke else "20"
+        for cores in sorted({1, provenance.cores()}):
+            guest = Guest(config.guest_python, name, "--env", config.env, "--cores", str(cores), "--n-envs",
+                          str(config.n_envs), "--episodes", episodes)  # fmt: skip
+            if guest.ready():
+                here[f"{name}_{cores}_threads"] = guest
+            else:
+                guest.close()
+                print(f"  {name} does not run in {config.guest_python}", file=sys.stderr)
+    try:
+        yield {key: functools.partial(guest.speed, count) for key, guest in here.items()}
+    finally:
+        for guest in here.values():
+            guest.close()
+
+
+@contextlib.contextmanager
+def busy_process() -> Iterator[None]:
+    """Another process that keeps one core busy."""
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def filled(config: BenchmarkConfig, backend: str, kernel: str | None = None) -> Any:
+    """A model with room for a million transitions, as the recipes have, and 20 random episodes of each env."""
     from agents.build import build, choose_device
     from agents.segments import begin_segment
     from configs.recipes import resolve
@@ -126,7 +194,7 @@ def filled(config: BenchmarkConfig, backend: str) -> Any:
     fill = (1 if config.smoke else 20) * 50 * config.n_envs
     settings = resolve(TrainConfig(
         algo="sac", env=config.env, her=True, backend=backend, n_envs=config.n_envs, net_arch=HIDDEN, batch_size=BATCH,
-        learning_starts=fill, buffer_size=1_000_000, ent_coef=0.05,
+        learning_starts=fill, buffer_size=1_000_000, ent_coef=0.05, kernel=kernel,
     )).settings  # fmt: skip
     model = build(settings, make_vec_env(config.env, config.n_envs), choose_device(config.device))
     begin_segment(model, 0, 0)
@@ -146,15 +214,45 @@ def learn_speed(model: Any, threads: int, batch: int, count: int) -> float:
     return count / (time.perf_counter() - began)
 
 
-def updates(config: BenchmarkConfig, count: int) -> dict[str, float]:
-    """Updates per second of stock SAC with HerReplayBuffer and of ours, with one thread and with one for each core."""
-    contestants = {}
-    for backend in ("sb3", "fast"):
-        model = filled(config, backend)
+def updates(config: BenchmarkConfig, count: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Updates per second of SAC with hindsight, with one thread and with one for each core: alone, and beside a busy
+    process. Stock, the readable learner (autograd), the kernels, and SBX.
+    """
+    from agents.kernels.registry import KERNELS
+
+    contestants: dict[str, Callable[[], float]] = {}
+    models = {"sb3": filled(config, "sb3")}
+    on = models["sb3"].device.type
+    models |= {name: filled(config, "fast", name) for name, kernel in KERNELS.items() if kernel.works_on(on)}
+    for name, model in models.items():
         # On a GPU, PyTorch's threads on the processor have nothing to do.
-        for threads in [1] if model.device.type == "cuda" else sorted({1, provenance.cores()}):
-            contestants[f"{backend}_{threads}_threads"] = functools.partial(learn_speed, model, threads, BATCH, count)
-    return in_turn(contestants, config.rounds)
+        for threads in [1] if on == "cuda" else sorted({1, provenance.cores()}):
+            contestants[f"{name}_{threads}_threads"] = functools.partial(learn_speed, model, threads, BATCH, count)
+    with guests(config, "sbx", count) as others:
+        quiet = in_turn(contestants | others, config.rounds)
+        with busy_process():
+            # Fewer: a contestant whose threads wait for each other may be twenty times slower.
+            some = {name: functools.partial(learn_speed, *run.args[:-1], max(8, count // 8))
+                    for name, run in contestants.items()}  # fmt: skip
+            busy = in_turn(some | others, min(2, config.rounds))
+    return quiet, busy
+
+
+def best(speeds: dict[str, float], *names: str, threads: int | None = None) -> float:
+    """The highest speed of contestants of these names, with any number of threads or with `threads`."""
+    ends = "_threads" if threads is None else f"_{threads}_threads"
+    return max((v for key, v in speeds.items() if key.startswith(names) and key.endswith(ends)), default=0.0)
+
+
+def update_ratios(quiet: dict[str, float], busy: dict[str, float]) -> dict[str, float]:
+    """Our fastest kernel against stock, the readable learner and SBX, and what a busy process leaves of it."""
+    ours = ("blas", "onednn")
+    ratios = {"update_vs_sb3": best(quiet, *ours) / best(quiet, "sb3"),
+              "update_vs_readable": best(quiet, *ours) / best(quiet, "autograd")}  # fmt: skip
+    if best(quiet, "sbx"):
+        one = best(quiet, *ours, threads=1) / best(quiet, "sbx", threads=1)
+        ratios |= {"update_vs_sbx": best(quiet, *ours) / best(quiet, "sbx"), "update_vs_sbx_one_core": one}
+    return ratios | {"update_beside_a_busy_process": best(busy, *ours) / best(quiet, *ours)}
 
 
 def scale(config: BenchmarkConfig, steps: int, count: int) -> tuple[dict[str, float], dict[str, float]]:
@@ -192,6 +290,7 @@ def benchmark(config: BenchmarkConfig) -> None:
         config = dataclasses.replace(config, rounds=2)
     sim: dict[str, float] = {}
     learn: dict[str, float] = {}
+    busy: dict[str, float] = {}
     ratios = {}
     if config.part == "scale":
         # More contestants, fewer rounds: this part is about shapes, not about the last per cent.
@@ -202,11 +301,14 @@ def benchmark(config: BenchmarkConfig) -> None:
         ratios["sim_vs_subproc"] = sim["ours"] / sim["SubprocVecEnv"]
         ratios["sim_vs_limit"] = sim["ours"] / sim["physics"]
     if config.part in ("all", "learn"):
-        learn = updates(config, count)
-        stock, ours = (max(v for k, v in learn.items() if k.startswith(name)) for name in ("sb3", "fast"))
-        ratios["update_vs_sb3"] = ours / stock
+        learn, busy = updates(config, count)
+        ratios |= update_ratios(learn, busy)
     ratios = {name: round(ratio, 3) for name, ratio in ratios.items()}
-    for title, speeds in (("environment steps/s", sim), ("updates/s", learn)):
+    for title, speeds in (
+        ("environment steps/s", sim),
+        ("updates/s", learn),
+        ("updates/s beside a busy process", busy),
+    ):
         if speeds:
             print(f"{title} on {config.env}")
         for name, speed in speeds.items():
@@ -221,7 +323,8 @@ def benchmark(config: BenchmarkConfig) -> None:
             device=choose_device(config.device),
             wall_clock_s=round(time.monotonic() - began, 1),
         )
-        data = {"steps_per_second": sim, "updates_per_second": learn, "ratios": ratios, "batch": BATCH}
+        data = {"steps_per_second": sim, "updates_per_second": learn, "updates_per_second_busy": busy,
+                "ratios": ratios, "batch": BATCH, "wait_policy": os.environ.get("OMP_WAIT_POLICY")}  # fmt: skip
         save(config.json_out, DataReport(**common, name="benchmark", data=data))
         print(f"report -> {config.json_out}")
     print(json.dumps(ratios))
