@@ -1,12 +1,10 @@
 """Building a learner, and building the policy alone, from resolved settings.
 
-`BACKENDS` is where another learner joins.
+Another learner joins in `agents.settings.BACKENDS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
@@ -19,23 +17,11 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.her import HerReplayBuffer
 
+from agents.settings import BACKENDS, FastSettings, passed_on
 from common.errors import UserError
+from common.knobs import names
 
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "sac": SAC, "td3": TD3}
-# Settings that go to the constructor under the same name.
-OFF_POLICY = ("learning_rate", "buffer_size", "learning_starts", "batch_size", "tau", "gamma", "train_freq",
-              "gradient_steps")  # fmt: skip
-PASSED_ON = {
-    "sac": (*OFF_POLICY, "ent_coef"),
-    "td3": (*OFF_POLICY, "policy_delay", "target_policy_noise", "target_noise_clip"),
-    "ppo": ("learning_rate", "n_steps", "batch_size", "n_epochs", "gamma", "gae_lambda", "clip_range", "ent_coef",
-            "vf_coef", "max_grad_norm"),
-}  # fmt: skip
-
-# What only our learner reads.
-FAST = ("random_action_prob", "moved_fraction", "clip_targets", "normalise", "relative_goal", "action_persistence",
-        "noise_beta", "mirror", "match_desired_goals", "achieved_goal_prob", "n_steps",
-        "kernel")  # fmt: skip
 
 
 def policy_name(space: gym.Space) -> str:
@@ -55,7 +41,7 @@ def choose_device(wanted: str) -> str:
 def build_sb3(settings: dict[str, Any], env: VecEnv, device: str) -> BaseAlgorithm:
     """Stable-Baselines3's own class with these settings; the environment is not reset yet."""
     algo = settings["algo"]
-    arguments = {key: settings[key] for key in PASSED_ON[algo]}
+    arguments = {key: settings[key] for key in passed_on(algo)}
     arguments["policy_kwargs"] = {"net_arch": list(settings["net_arch"])}
     if algo == "td3" and settings["action_noise"] > 0:
         size = env.action_space.shape[0]
@@ -80,11 +66,11 @@ def build_fast(settings: dict[str, Any], env: VecEnv, device: str) -> BaseAlgori
         raise UserError(
             f"--backend fast needs a goal-conditioned task with a time limit; use --backend sb3 on {settings['env']}."
         )
-    arguments = {key: settings[key] for key in PASSED_ON[settings["algo"]]}
+    arguments = {key: settings[key] for key in passed_on(settings["algo"])}
     if settings["algo"] == "td3":
         arguments["exploration_noise"] = settings["action_noise"]
     her = settings["her"]
-    fast = {key: settings[key] for key in FAST} | {
+    fast = {key: settings[key] for key in names(FastSettings)} | {
         # n relabelled transitions for each original one
         "her_ratio": 1.0 - 1.0 / (settings["her_n_sampled_goal"] + 1) if her else 0.0,
         "her_goal_selection_strategy": settings["her_goal_selection_strategy"] if her else "future",
@@ -94,17 +80,6 @@ def build_fast(settings: dict[str, Any], env: VecEnv, device: str) -> BaseAlgori
         policy_name(env.observation_space), env, spec.max_episode_steps, fast, seed=settings["seed"], device=device,
         policy_kwargs={"net_arch": list(settings["net_arch"])}, **arguments,
     )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Backend:
-    """Whose learner: a function that builds it, and the algorithms that it has."""
-
-    build: Callable[[dict[str, Any], VecEnv, str], BaseAlgorithm]
-    algorithms: tuple[str, ...]
-
-
-BACKENDS = {"sb3": Backend(build_sb3, ("ppo", "sac", "td3")), "fast": Backend(build_fast, ("sac", "td3"))}
 
 
 def check_observations(space: gym.Space, env_id: str) -> None:

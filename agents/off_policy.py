@@ -35,7 +35,7 @@ class FastOffPolicy(OffPolicyAlgorithm):
     """Mixed in before a stock off-policy class, for goal-conditioned tasks with episodes of at most `length` steps.
 
     `fast`: the settings that stock classes do not have: `her_ratio`, `her_goal_selection_strategy` and
-    `agents.build.FAST`. A subclass says how to make its learner (`_learner`).
+    `agents.settings.FastSettings`. A subclass says how to make its learner (`_learner`).
     """
 
     def __init__(self, policy: str, env: VecEnv, length: int, fast: dict[str, Any], **arguments: Any):

@@ -15,11 +15,13 @@ from typing import Any
 
 import yaml
 
+from agents.settings import BACKENDS, default_backend, settings_of
 from common.errors import UserError, closest
 from common.files import exists
+from common.knobs import defaults, names
 from common.registry import fits
 from configs.limits import check_ranges
-from configs.train_config import TrainConfig
+from configs.train_config import RunSettings, TrainConfig
 
 FOLDER = Path(__file__).parent
 # Settings of the one run at hand, which no recipe may fix.
@@ -94,15 +96,19 @@ def find_recipe(config: TrainConfig) -> Path | None:
     for path in (Path(config.config), FOLDER / config.config, FOLDER / f"{config.config}.yaml"):
         if os.path.isfile(path):
             return path
-    known = sorted(p.stem for p in FOLDER.glob("*.yaml") if p.stem != "defaults")
+    known = sorted(p.stem for p in FOLDER.glob("*.yaml"))
     raise UserError(f"no recipe {config.config}.{closest(config.config, known)}")
 
 
+def classes_of(algo: str, her: bool, backend: str | None = None) -> tuple[type, ...]:
+    """The settings classes that a run reads, with the learner `backend` (None: its algorithm's default one)."""
+    return (RunSettings, *settings_of(algo, her, backend or default_backend(algo)))
+
+
 def applicable(algo: str, her: bool, backend: str | None = None) -> dict[str, Any]:
-    """The default of every setting that this algorithm reads, with the learner `backend` (None: its default one)."""
-    defaults = read_yaml(FOLDER / "defaults.yaml")
-    own = defaults["fast"] if (backend or defaults[algo]["backend"]) == "fast" else {}
-    return defaults["common"] | defaults[algo] | (defaults["her"] if her else {}) | own
+    """The default of every setting that a run reads, with the learner `backend` (None: its algorithm's default one)."""
+    known = {"backend": backend or default_backend(algo)} | dict.fromkeys(OF_TASK, ())
+    return known | defaults(*classes_of(algo, her, backend))
 
 
 def given(config: TrainConfig, key: str) -> bool:
@@ -142,14 +148,15 @@ def resolve(config: TrainConfig, episode: int = 50) -> Resolved:
     path = find_recipe(config)
     recipe = load_recipe(path) if path else {"settings": {}}
     _check_recipe_is_for(config, recipe, path)
-    defaults = applicable(config.algo, config.her, _backend(config, recipe, path))
-    _refuse_what_nothing_reads(config, recipe, path, defaults)
-    values, sources = _from_flags_recipe_defaults(config, recipe["settings"], defaults)
+    backend = _backend(config, recipe, path)
+    known = applicable(config.algo, config.her, backend)
+    _refuse_what_nothing_reads(config, recipe, path, known)
+    values, sources = _from_flags_recipe_defaults(config, recipe["settings"], known)
     if config.smoke:
         small = {key: value for key, value in _smoke(values, episode).items() if sources[key] != "flag"}
         values, sources = values | small, sources | dict.fromkeys(small, "smoke")
     values |= {key: tuple(values[key]) for key in ("net_arch", *OF_TASK)}
-    check_ranges(values, config.algo, episode)
+    check_ranges(values, classes_of(config.algo, config.her, backend), config.algo, episode)
     _raise_learning_starts(config, values, sources, episode)
     _check_ppo(config, values)
     if not 0 <= config.seed < 2**32:
@@ -173,44 +180,45 @@ def _check_recipe_is_for(config: TrainConfig, recipe: dict[str, Any], path: Path
 def _backend(config: TrainConfig, recipe: dict[str, Any], path: Path | None) -> str | None:
     """The learner that flag or recipe name; None for the algorithm's default one. Raises `UserError`."""
     backend = config.backend or recipe["settings"].get("backend")
-    if backend == "fast" and config.algo == "ppo":
-        where = "--backend fast" if config.backend else f"recipe {path}: backend fast"
-        raise UserError(f"{where} learns with sac and td3; ppo runs on --backend sb3.")
+    if backend and config.algo not in BACKENDS[backend].algorithms:
+        where = f"--backend {backend}" if config.backend else f"recipe {path}: backend {backend}"
+        has = " and ".join(BACKENDS[backend].algorithms)
+        raise UserError(f"{where} learns with {has}; {config.algo} runs on --backend {default_backend(config.algo)}.")
     return backend
 
 
 def _refuse_what_nothing_reads(
-    config: TrainConfig, recipe: dict[str, Any], path: Path | None, defaults: dict[str, Any]
+    config: TrainConfig, recipe: dict[str, Any], path: Path | None, known: dict[str, Any]
 ) -> None:
-    """Raise `UserError` on a flag or a recipe's setting that is not among `defaults`: no part of the run reads it."""
+    """Raise `UserError` on a flag or a recipe's setting that is not among `known`: no part of the run reads it."""
     # A recipe of our learner serves the stock one too, for comparison: what only ours reads is left out.
-    only_fast = applicable("sac", False, "fast").keys() - applicable("sac", False, "sb3").keys()
+    only_theirs = names(*(cls for backend in BACKENDS.values() for cls in backend.settings))
     for key in TUNABLE:
-        if key in defaults:
+        if key in known:
             continue
         if given(config, key):
             with_her = key.startswith("her_") and not config.her and config.algo != "ppo"
-            what = f"{config.algo} on --backend {defaults['backend']}"
+            what = f"{config.algo} on --backend {known['backend']}"
             why = "needs --her" if with_her else f"does not exist in {what}"
             raise UserError(f"--{key.replace('_', '-')} {why}.")
-        if key in recipe["settings"] and key not in only_fast:
+        if key in recipe["settings"] and key not in only_theirs:
             raise UserError(f"recipe {path}: {key} does not exist in {config.algo}.")
 
 
 def _from_flags_recipe_defaults(
-    config: TrainConfig, recipe: dict[str, Any], defaults: dict[str, Any]
+    config: TrainConfig, recipe: dict[str, Any], known: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Each setting's value from the first place that names it, and which place that was."""
     values, sources = {}, {}
     for key in TUNABLE:
-        if key not in defaults:
+        if key not in known:
             continue
         if given(config, key):
             values[key], sources[key] = getattr(config, key), "flag"
         elif key in recipe:
             values[key], sources[key] = recipe[key], "recipe"
         else:
-            values[key], sources[key] = defaults[key], "default"
+            values[key], sources[key] = known[key], "default"
     return values, sources
 
 

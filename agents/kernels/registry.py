@@ -18,7 +18,7 @@ from agents.kernels.td3 import Td3Kernel
 from agents.learner import Learner
 from agents.sac import Sac
 from agents.td3 import Td3
-from common.errors import UserError
+from common.errors import UserError, closest
 
 
 def _everywhere(device: str) -> bool:
@@ -49,7 +49,9 @@ KERNELS = {
 
 
 def make_learner(algo: str, kernel: str, *arguments: Any, device: str = "cpu", **options: Any) -> Learner:
-    """A learner of `algo`. Raises `UserError` where `kernel` does not work on `device`."""
+    """A learner of `algo`. Raises `UserError` where there is no such kernel, or not on `device`."""
+    if kernel not in KERNELS:
+        raise UserError(f"--kernel {kernel}: choose one of {', '.join(KERNELS)}.{closest(kernel, KERNELS)}")
     chosen = KERNELS[kernel]
     if not chosen.works_on(device):
         usable = [name for name, other in KERNELS.items() if other.works_on(device)]

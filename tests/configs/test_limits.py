@@ -10,16 +10,27 @@ from typing import Any
 
 import pytest
 
+from agents.settings import HindsightSettings
 from common.errors import UserError
-from configs.limits import COUNTS, RANGES, check_net_arch
+from common.knobs import ANY
+from configs.limits import check_net_arch
 from configs.recipes import load_recipe, resolve
 from configs.sweep import plan
-from configs.train_config import TrainConfig
+from configs.train_config import READERS, TrainConfig
 
 SAC = TrainConfig("sac", "FetchReach-v4", her=True)
 TD3, PPO = dataclasses.replace(SAC, algo="td3"), TrainConfig("ppo", "FetchReachDense-v4")
 BASE = {"target_policy_noise": TD3, "target_noise_clip": TD3, "action_noise": TD3, "policy_delay": TD3}
 BASE |= dict.fromkeys(("n_epochs", "gae_lambda", "clip_range", "vf_coef", "max_grad_norm"), PPO)
+ALLOWED = {
+    field.name: field.metadata["allowed"]
+    for classes in (*READERS.values(), (HindsightSettings,)) for cls in classes for field in dataclasses.fields(cls)
+    if field.metadata["allowed"]
+}  # fmt: skip
+COUNTS = {key: allowed.high for key, allowed in ALLOWED.items() if allowed.above and allowed.high < ANY}
+RANGES = {key: allowed[:2] for key, allowed in ALLOWED.items() if not allowed.above}
+# What was bounded when this was written.
+assert len(COUNTS) >= 12 and len(RANGES) >= 18
 
 
 def refused(**settings: Any) -> str:

@@ -1,0 +1,163 @@
+"""What each learner can be told: one class for each algorithm, one for what hindsight and our own learner add.
+
+Nothing heavy is imported here: the command line reads these classes before it knows whether anything will run. A new
+knob is one line below, and the line of the learner that reads it. Defaults are Stable-Baselines3's own, with one
+exception: off-policy runs make one update for every transition (`gradient_steps` −1), however many environments run,
+since otherwise more environments would silently mean less learning.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from importlib import import_module
+from typing import Any, Literal
+
+from common.knobs import ABOVE_0, NOT_NEGATIVE, SHARE, Range, another_default, count, knob
+
+
+@dataclass(frozen=True)
+class LearnerSettings:
+    """What every algorithm reads."""
+
+    gamma: float = knob(0.99, "Discount factor.", SHARE)
+    learning_rate: float = knob(3e-4, "Step size of Adam, for all networks.", ABOVE_0)
+    learning_rate_end_factor: float = knob(
+        1.0, "Share of it that is left at the end of the run; it falls in a straight line. 1 keeps it constant.", SHARE,
+        passed_on=False,
+    )  # fmt: skip
+    batch_size: int = knob(256, "Transitions in one update.", count(2**18))
+    net_arch: tuple[int, ...] = knob((256, 256), "Hidden layers of actor and critics.", passed_on=False)
+
+
+@dataclass(frozen=True)
+class OffPolicySettings(LearnerSettings):
+    """What learners with a replay buffer read."""
+
+    buffer_size: int = knob(1_000_000, "Replay: transitions that are kept.", count(10**9))
+    learning_starts: int = knob(1000, "Random steps before the first update.", Range(0, 10**12))
+    train_freq: int = knob(1, "Vector steps between two rounds of updates.", count(10**6))
+    gradient_steps: int = knob(-1, "Updates a round; -1: as many as transitions were collected.", Range(-1, 10**6))
+    tau: float = knob(0.005, "Share of the new weights that enters the target networks at each update.", SHARE)
+
+
+@dataclass(frozen=True)
+class SacSettings(OffPolicySettings):
+    """Soft Actor-Critic: agents/sac.py."""
+
+    ent_coef: float | Literal["auto"] = knob("auto", "Weight of the policy's entropy; auto tunes it.", NOT_NEGATIVE)
+
+
+@dataclass(frozen=True)
+class Td3Settings(OffPolicySettings):
+    """Twin Delayed DDPG: agents/td3.py."""
+
+    learning_rate: float = another_default(OffPolicySettings, "learning_rate", 1e-3)
+    action_noise: float = knob(
+        0.1, "Standard deviation of the exploration noise, in units of the action space.", NOT_NEGATIVE, passed_on=False
+    )
+    policy_delay: int = knob(2, "Critic updates for each actor update.", count(10**6))
+    target_policy_noise: float = knob(0.2, "Noise that smooths the target action.", NOT_NEGATIVE)
+    target_noise_clip: float = knob(0.5, "Bound of that noise.", NOT_NEGATIVE)
+
+
+@dataclass(frozen=True)
+class PpoSettings(LearnerSettings):
+    """Proximal Policy Optimisation, Stable-Baselines3's."""
+
+    batch_size: int = another_default(LearnerSettings, "batch_size", 64)
+    n_steps: int = knob(2048, "Steps of each environment between two updates.", count(10**6))
+    n_epochs: int = knob(10, "Passes over them.", count(10_000))
+    gae_lambda: float = knob(0.95, "Bias against variance of the advantage (Schulman et al. 2016).", SHARE)
+    clip_range: float = knob(0.2, "How far the ratio of new to old probabilities may move.", NOT_NEGATIVE)
+    ent_coef: float | Literal["auto"] = knob(0.0, "Weight of the entropy bonus.", NOT_NEGATIVE)
+    vf_coef: float = knob(0.5, "Weight of the value loss.", NOT_NEGATIVE)
+    max_grad_norm: float = knob(0.5, "Gradients longer than this are clipped.", ABOVE_0)
+
+
+@dataclass(frozen=True)
+class HindsightSettings:
+    """Hindsight Experience Replay, with sac and td3."""
+
+    her_goal_selection_strategy: Literal["future", "final", "episode"] = knob(
+        "future", "Which achieved goals stand in for the desired one."
+    )
+    her_n_sampled_goal: int = knob(4, "Relabelled transitions for each original one.", count(1_000))
+
+
+@dataclass(frozen=True)
+class FastSettings:
+    """What our learner has beyond stock: off, but for the linear map before the networks, which costs nothing."""
+
+    random_action_prob: float = knob(0.0, "Share of exploring actions that are uniform, not the policy's.", SHARE)
+    action_persistence: float = knob(
+        1.0,
+        "For how many steps the choice between a random action and the policy's holds, on average.",
+        Range(1, 10**6),
+    )
+    noise_beta: float = knob(
+        0.0, "Correlation in time of the random actions: power falls as 1/f to this; 0 white, 1 pink.", NOT_NEGATIVE
+    )
+    moved_fraction: float = knob(
+        0.0, "Share of each batch from episodes in which the achieved goal moved more than 2 cm.", SHARE
+    )
+    match_desired_goals: bool = knob(
+        False, "Take moved_fraction from the episodes that came nearest to the goals of the task."
+    )
+    achieved_goal_prob: float = knob(
+        0.0, "Share of exploring episodes that act on a goal near the task's that was achieved before.", SHARE
+    )
+    mirror: bool = knob(
+        False, "Half of each batch with left and right exchanged; for tasks that say how, as the Fetch tasks do."
+    )
+    n_steps: int = knob(1, "Steps whose rewards are added up before the critic estimates the rest.", count(10**6))
+    kernel: str = knob(
+        "blas",
+        "How updates are computed: the readable learner (autograd), or its gradients written out on PyTorch's own "
+        "matrix products (blas) or on oneDNN's (onednn), which are twice as fast on AMD's processors and round "
+        "differently.",
+    )
+    clip_targets: bool = knob(False, "Clip the critics' targets to [-1/(1 - gamma), 0]; for rewards between -1 and 0.")
+    normalise: bool = knob(
+        True, "Observations by their running mean and spread, folded into the first layer of the checkpoint."
+    )
+    relative_goal: bool = knob(True, "Desired minus achieved goal as an input of its own, folded the same way.")
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Whose learner: the algorithms that it has, what it reads beyond theirs, and where the function is that builds it.
+
+    `builder`: module and function, which takes settings, environments and device.
+    """
+
+    algorithms: tuple[str, ...]
+    settings: tuple[type, ...]
+    builder: str
+
+    def build(self, *arguments: Any) -> Any:
+        """The learner."""
+        module, name = self.builder.split(":")
+        return getattr(import_module(module), name)(*arguments)
+
+
+ALGORITHMS = {"ppo": PpoSettings, "sac": SacSettings, "td3": Td3Settings}
+# An algorithm's default is the first that has it.
+BACKENDS = {
+    "fast": Backend(("sac", "td3"), (FastSettings,), "agents.build:build_fast"),
+    "sb3": Backend(("ppo", "sac", "td3"), (), "agents.build:build_sb3"),
+}
+
+
+def default_backend(algo: str) -> str:
+    """The learner that runs `algo` where nothing else is asked for."""
+    return next(name for name, backend in BACKENDS.items() if algo in backend.algorithms)
+
+
+def settings_of(algo: str, her: bool, backend: str) -> tuple[type, ...]:
+    """The settings classes that such a learner reads."""
+    return (ALGORITHMS[algo], *((HindsightSettings,) if her else ()), *BACKENDS[backend].settings)
+
+
+def passed_on(algo: str) -> tuple[str, ...]:
+    """Settings that Stable-Baselines3's constructor takes by the same name."""
+    return tuple(field.name for field in fields(ALGORITHMS[algo]) if field.metadata["passed_on"])
