@@ -26,8 +26,7 @@ from common.cli import guarded, parse
 from common.errors import UserError, printable
 from common.files import check_report_place, check_writable, exists, meta_path
 from common.seeds import format_seeds, parse_seeds
-from configs.limits import COUNTS
-from configs.train_config import Repeated
+from configs.train_config import MOST_ENVS, Repeated
 
 __all__ = ["EvalConfig", "evaluate", "load_subject", "main", "report_for"]
 # Controllers that --ckpt takes too.
@@ -180,9 +179,9 @@ def _differences(perturbation: Perturbation, options: Sequence[str]) -> str:
 def evaluate(config: EvalConfig) -> EvalReport:
     """The report of `config`, written where it says so. Raises `UserError`."""
     seeds = chosen_seeds(config)
-    if not (1 <= config.n_envs <= COUNTS["n_envs"] and config.video_episodes >= 1 and 16 <= config.video_size <= 1024):
+    if not (1 <= config.n_envs <= MOST_ENVS and config.video_episodes >= 1 and 16 <= config.video_size <= 1024):
         raise UserError(
-            f"--n-envs must be between 1 and {COUNTS['n_envs']}, --video-episodes at least 1, "
+            f"--n-envs must be between 1 and {MOST_ENVS}, --video-episodes at least 1, "
             "--video-size between 16 and 1024."
         )
     video = _video_path(config)

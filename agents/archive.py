@@ -17,7 +17,7 @@ from analysis.reports import TrainMeta, load
 from common import provenance
 from common.errors import UserError, closest
 from common.files import exists, meta_path, parse_json
-from configs.limits import check_net_arch
+from common.net_arch import check_net_arch
 from configs.train_config import Algo
 
 POLICY = "policy.pth"

@@ -1,7 +1,7 @@
 """What no run can use, or no machine can do, is refused before any work begins.
 
 The range of a single number stands beside it (agents/settings.py, configs/train_config.py); here is what concerns
-several settings together, and networks.
+several settings together.
 """
 
 from __future__ import annotations
@@ -10,26 +10,10 @@ from typing import Any
 
 from common.errors import UserError
 from common.knobs import check
+from common.net_arch import check_net_arch
 
-# Layers, units of one, and weights between all hidden layers of one network.
-MOST_LAYERS, WIDEST, MOST_WEIGHTS = 32, 16_384, 2**25
 # Transitions of one PPO rollout, all environments together.
 LARGEST_ROLLOUT = 10_000_000
-
-
-def check_net_arch(layers: Any) -> str | None:
-    """Why these hidden layers are none that a run here could have; None where they are fine."""
-    if not isinstance(layers, list | tuple) or not layers:
-        return "give at least one layer, each with at least one unit"
-    if not all(type(units) is int and units >= 1 for units in layers):
-        return "give at least one layer, each with at least one unit"
-    if len(layers) > MOST_LAYERS:
-        return f"more than {MOST_LAYERS} layers"
-    if max(layers) > WIDEST:
-        return f"more than {WIDEST:,} units in a layer"
-    if sum(a * b for a, b in zip(layers, layers[1:], strict=False)) > MOST_WEIGHTS:
-        return f"more than {MOST_WEIGHTS:,} weights"
-    return None
 
 
 def check_ranges(values: dict[str, Any], classes: tuple[type, ...], algo: str, episode: int) -> None:

@@ -16,6 +16,7 @@ from common.knobs import Range, accepts, count, knob
 # A flag that may be given several times: --wrap lowpass --wrap obs_noise:std=0.01
 Repeated = UseAppendAction[tuple[str, ...]]
 Algo = Literal["ppo", "sac", "td3"]
+MOST_ENVS = 4_096
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class RunSettings:
     total_steps: int = knob(
         100_000, "Environment steps, over all environments together; rounded up to whole episodes.", count(10**12)
     )
-    n_envs: int = knob(4, "Parallel environments.", count(4_096))
+    n_envs: int = knob(4, "Parallel environments.", count(MOST_ENVS))
     vec_env: Literal["threads", "dummy", "subproc"] = knob(
         "threads", "Environments in threads, one after another, or each in a process; the numbers are the same."
     )

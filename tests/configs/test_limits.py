@@ -13,7 +13,7 @@ import pytest
 from agents.settings import HindsightSettings
 from common.errors import UserError
 from common.knobs import ANY
-from configs.limits import check_net_arch
+from common.net_arch import check_net_arch
 from configs.recipes import load_recipe, resolve
 from configs.sweep import plan
 from configs.train_config import READERS, TrainConfig
