@@ -7,7 +7,7 @@ Seven marks, invisible on a rendered page; what stands between a mark and its en
 
     <!--value results/x.json aggregate.success rate-->…<!--/value-->   a number of a report, in a format (see `show`)
     <!--code scripts/labs/y.py region-->…<!--/code-->                  a named region of a lab, as a code block
-    <!--lines results/x.json data.printed-->…<!--/lines-->             printed lines, a list of a report, as a block
+    <!--lines results/x.json data.printed-->…<!--/lines-->             one printed line or a list of them, as a block
     <!--chapters-->…<!--/chapters-->                                   the roadmap, from tutorials/chapters.yaml
     <!--results-->…<!--/results-->                                     a row for each sparse task, from results/recipes/
     <!--recipes-->…<!--/recipes-->                                     all measured recipes, every seed
@@ -50,8 +50,13 @@ CHAPTERS = re.compile(r"<!--chapters-->(.*?)<!--/chapters-->", re.S)
 
 
 def look_up(value: Any, path: str) -> Any:
-    """The element of a JSON value at a dotted path, such as `episodes.0.seed`. Raises `KeyError`."""
+    """The element of a JSON value at a dotted path, such as `episodes.0.seed`. Raises `KeyError`.
+
+    A number also counts the entries of an object, for keys that have spaces in them.
+    """
     for part in path.split("."):
+        if isinstance(value, dict) and part.isdigit() and part not in value:
+            value = list(value.values())
         value = value[int(part)] if isinstance(value, list) else value[part]
     return value
 
@@ -89,7 +94,7 @@ def show(value: Any, form: str) -> str:
     if form == "text":
         return str(value)
     if form == "lines":
-        return "\n".join(value)
+        return value if isinstance(value, str) else "\n".join(value)
     return format(value, form)
 
 

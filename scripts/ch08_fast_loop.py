@@ -53,7 +53,7 @@ def profile(env: str = "FetchPush-v4", steps: int = 3200, json_out: str | None =
             algo="sac", env=env, her=True, backend=backend, learning_starts=steps, n_envs=n_envs,
             gradient_steps=1 if mode.smoke else 8,
         )).settings  # fmt: skip
-        torch.set_num_threads(settings["threads"])
+        torch.set_num_threads(1 if mode.smoke else settings["threads"])
         model = build(settings, vector(env, settings["n_envs"]), "cpu")
         begin_segment(model, 0, 0)
         model.learn(steps, log_interval=None)

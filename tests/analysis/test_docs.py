@@ -47,6 +47,7 @@ def root(tmp_path: Path) -> Path:
         ("results/a.json rate prose", "97.0% (97 of 100; 95% interval 91.5 to 99.0)"),
         ("results/a.json wall_clock_s minutes", "1.5 min"),
         ("results/a.json rows.0.d ms", "21.30 ms"),
+        ("results/a.json hardware.0 text", "2"),
         ("results/a.json hardware hardware", "2 cores (X), no GPU"),
     ],
 )
