@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 import shlex
-import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,6 +35,8 @@ wait_asleep()
 
 if TYPE_CHECKING:
     from stable_baselines3.common.callbacks import BaseCallback
+
+    from persistence.new_run import NewRun
 
 __all__ = ["TrainConfig", "main", "run"]
 STOPPED_BY_CALLBACK = "a callback ended the training"
@@ -60,8 +62,9 @@ class Run:
         self.device = choose_device(config.device)
         self.goals = self._has_goals()
         # Roughly 300 bytes of replay for a transition of the Fetch tasks.
-        replay_bytes = 300 * min(self.total, self.settings.get("buffer_size", 0))
-        check_writable(self.files.checkpoint, need_bytes=replay_bytes)
+        self.replay_bytes = 300 * min(self.total, self.settings.get("buffer_size", 0))
+        check_writable(self.files.checkpoint, need_bytes=self.replay_bytes)
+        self.found = self.files.signature()
         earlier = earlier_run(self.files, self.settings, config.overwrite)
         self.resuming = earlier is not None
         self.state = earlier or RunState(config_hash=provenance.config_hash(self.settings))
@@ -130,29 +133,40 @@ class Run:
 
         Raises `TrainingFailure` where learning cannot go on, and `UserError` where the disk is full.
         """
+        from persistence.new_run import remove_replay
+
         with disk_trouble_named(self.files.checkpoint), self.signals:
             with self._opened():
                 status, message = self._until_done()
             meta = self._write_meta(status, message)
         if status == "finished":
-            shutil.rmtree(self.files.replay, ignore_errors=True)
+            remove_replay(self.files)
         return meta
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[None]:
         """Locks the run's files and opens its logs; closes them, the progress bar and the environments."""
         from persistence.metric_log import MetricLog, open_logger
+        from persistence.new_run import NewRun
 
-        files, config = self.files, self.resolved.config
+        files, track = self.files, self.resolved.config.track
+        new = None if self.resuming else NewRun(files)
         try:
-            # First: it holds the lock of this run's files.
-            self.log = MetricLog(
-                files.metrics, self.state.metric_bytes, self.clock.training, lambda: self.model._n_updates
-            )
-            if not self.resuming and config.overwrite:
-                # Not before: whatever is wrong with the new run, the old one is kept until the new one can start.
-                files.remove()
-            self.model.set_logger(open_logger(self.log, files.tensorboard if config.track == "tb" else None))
+            # First: it holds the lock of this run's files. All that is in it is kept until it is clear whose it is.
+            self.log = MetricLog(files.metrics, sys.maxsize, self.clock.training, lambda: self.model._n_updates)
+            try:
+                if files.signature() != self.found:
+                    raise UserError(f"another process has just written {files.checkpoint}; give the command again.")
+                self.model.set_logger(open_logger(self.log, files.tensorboard if track == "tb" else None))
+                if new is None:
+                    self.log.cut(self.state.metric_bytes)
+                else:
+                    self._begin(new)
+            except BaseException:
+                self.log.close()
+                if new is not None:
+                    new.abandon()
+                raise
             yield
         finally:
             self.progress.close()
@@ -160,16 +174,19 @@ class Run:
             if hasattr(self.model, "_logger"):
                 self.model.logger.close()
 
+    def _begin(self, new: NewRun) -> None:
+        """Write the first checkpoint, before the first step; it takes the place of an older run, or nothing changes."""
+        with self.clock.paused():
+            self.state.callbacks = self.hooks.states()
+            new.begin(
+                self.model, self.state, self.log, functools.partial(self._write_meta, "running"), self.replay_bytes
+            )
+
     def _until_done(self) -> tuple[str, str | None]:
         """Train segment by segment; (status, why it ended early). Raises `TrainingFailure`, the metadata written."""
         from callbacks.stop import Interrupted
 
         try:
-            if not self.resuming:
-                # Before the first step: a place that cannot be written shows now, and a checkpoint exists always.
-                # The metadata first: a checkpoint without it would be taken for a stranger's.
-                self._write_meta("running")
-                self._commit(0)
             while self.model.num_timesteps < self.total:
                 self.signals.check()
                 self._one_segment()
@@ -253,9 +270,8 @@ def disk_trouble_named(checkpoint: Path) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise UserError(
-            f"cannot go on writing beside {checkpoint}: {error.strerror or error}. Free some space."
-        ) from error
+        where = error.filename or f"beside {checkpoint}"
+        raise UserError(f"cannot go on writing {where}: {error.strerror or error}. Free some space.") from error
 
 
 def resolved_for(config: TrainConfig) -> Resolved:

@@ -163,10 +163,15 @@ def check_writable(path: str | Path, need_bytes: int = 0) -> None:
         # The user knows the file that was asked for, not the one that tried the place.
         raise UserError(str(error).replace(str(probe), str(path))) from None
     probe.unlink()
-    status = os.statvfs(path.parent)
+    check_room(path.parent, need_bytes)
+
+
+def check_room(folder: Path, need_bytes: int) -> None:
+    """Raise `UserError` where `folder` has less than `need_bytes` of free space."""
+    status = os.statvfs(folder)
     free = status.f_bavail * status.f_frsize
     if free < need_bytes:
         raise UserError(
-            f"{path.parent} has {free / 2**20:.0f} MiB free and this run may need {need_bytes / 2**20:.0f} MiB. "
+            f"{folder} has {free / 2**20:.0f} MiB free and this run may need {need_bytes / 2**20:.0f} MiB. "
             "Free some space or choose another --out."
         )

@@ -7,8 +7,10 @@ from typing import Any
 from analysis.reports import TrainMeta, load
 from common import provenance
 from common.errors import UserError
+from common.files import exists
 from common.renamed import today
 from persistence.metric_log import refuse_if_locked
+from persistence.new_run import refuse_neighbours
 from persistence.run_files import RunFiles, RunState, load_state
 
 
@@ -19,7 +21,10 @@ def earlier_run(files: RunFiles, settings: dict[str, Any], overwrite: bool) -> R
     other settings, or a file that is none of ours.
     """
     refuse_if_locked(files.metrics)
-    if overwrite or not files.checkpoint.exists():
+    if overwrite:
+        return None
+    if not exists(files.checkpoint):
+        refuse_neighbours(files, provenance.config_hash(settings))
         return None
     if not files.meta.exists():
         raise UserError(f"{files.checkpoint} exists and is no run of ours; use another --out or add --overwrite.")

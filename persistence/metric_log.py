@@ -10,26 +10,36 @@ import contextlib
 import fcntl
 import json
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat
 
 from analysis.reports import Evaluation
 from common.errors import UserError
+from common.files import exists, refuse_special
 
 
 def refuse_if_locked(path: Path) -> None:
     """Raise `UserError` if another process is writing the metric log at `path`, that is, training this run."""
-    if not path.exists():
-        return
-    with open(path, "rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            run = path.name.removesuffix(".metrics.jsonl")
-            raise UserError(f"another process is training {run} right now; wait for it or use another --out.") from None
+    refuse_special(path)
+    if exists(path):
+        with open(path, "rb") as file:
+            _lock(file, path)
+
+
+def _lock(file: IO[bytes], path: Path) -> None:
+    """Take the run's lock. Raises `UserError` where another process has it, or has put another file in its place."""
+    run = path.name.removesuffix(".metrics.jsonl")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UserError(f"another process is training {run} right now; wait for it or use another --out.") from None
+    # Between the opening and the lock the file may have been deleted: then this is the lock of nothing.
+    if not (path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())):
+        raise UserError(f"another process has just replaced the files of {run}; give the command again.")
 
 
 class MetricLog(KVWriter):
@@ -44,10 +54,14 @@ class MetricLog(KVWriter):
         refuse_if_locked(path)
         self.file = open(path, "ab")  # noqa: SIM115 - closed with the logger
         # Held until this process ends, however it ends: two processes on one run would spoil each other's files.
-        fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(self.file, path)
+        self.cut(keep)
+        self.clock, self.updates = clock, updates
+
+    def cut(self, keep: int) -> None:
+        """Keep the first `keep` bytes of the file."""
         self.file.truncate(min(keep, self.file.tell()))
         self.file.seek(0, 2)
-        self.clock, self.updates = clock, updates
 
     def _line(self, row: dict[str, Any]) -> None:
         self.file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
@@ -83,6 +97,10 @@ def open_logger(log: MetricLog, tensorboard: Path | None) -> Logger:
     """Stable-Baselines3's logger on `log`, and on TensorBoard files in the folder `tensorboard` if there is one."""
     writers: list[KVWriter] = [log]
     if tensorboard is not None:
-        tensorboard.mkdir(parents=True, exist_ok=True)
-        writers.append(TensorBoardOutputFormat(str(tensorboard)))
+        try:
+            tensorboard.mkdir(parents=True, exist_ok=True)
+            writers.append(TensorBoardOutputFormat(str(tensorboard)))
+        except OSError as error:
+            why = error.strerror or error
+            raise UserError(f"cannot write TensorBoard's logs to {tensorboard}: {why}; or --track none.") from None
     return Logger(None if tensorboard is None else str(tensorboard), writers)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections import deque
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -87,15 +86,24 @@ class RunFiles:
         digest = hashlib.sha256(str(self.out).encode()).hexdigest()[:8]
         return Path("runs") / f"{self.out.name}-{digest}"
 
-    def remove(self) -> None:
-        """Delete an earlier run of this name but for its metrics, whose file is the lock and begins anew by itself.
+    def signature(self) -> tuple[tuple[int, ...] | None, ...]:
+        """Which files checkpoint and metadata are right now: differs once another process has written them."""
 
-        The checkpoint first, since without it there is no run.
-        """
-        for path in (self.checkpoint, self.meta, self.dump, self.warnings):
-            path.unlink(missing_ok=True)
-        for folder in (self.replay, self.tensorboard):
-            shutil.rmtree(folder, ignore_errors=True)
+        def of(path: Path) -> tuple[int, ...] | None:
+            if not path.exists():
+                return None
+            status = path.stat()
+            return status.st_ino, status.st_mtime_ns, status.st_size
+
+        return of(self.checkpoint), of(self.meta)
+
+
+def record(state: RunState, model: BaseAlgorithm) -> None:
+    """Put the counters of `model` into `state`."""
+    state.steps, state.updates = model.num_timesteps, model._n_updates
+    state.episodes = getattr(model, "_episode_num", 0)
+    state.episode_infos = [{key: float(info[key]) for key in ("r", "l", "t")} for info in model.ep_info_buffer or ()]
+    state.episode_successes = [float(s) for s in model.ep_success_buffer or ()]
 
 
 def save(files: RunFiles, model: BaseAlgorithm, state: RunState, position_before: int) -> None:
@@ -105,10 +113,7 @@ def save(files: RunFiles, model: BaseAlgorithm, state: RunState, position_before
         entry = replay_log.save_since(files.replay / f"{state.segment:06d}.npz", buffer, position_before)
         if entry:
             state.replay = [*state.replay, entry]
-    state.steps, state.updates = model.num_timesteps, model._n_updates
-    state.episodes = getattr(model, "_episode_num", 0)
-    state.episode_infos = [{key: float(info[key]) for key in ("r", "l", "t")} for info in model.ep_info_buffer or ()]
-    state.episode_successes = [float(s) for s in model.ep_success_buffer or ()]
+    record(state, model)
     write_atomically(files.checkpoint, pack(model, asdict(state)))
     if buffer is not None:
         # Only now: until the rename the last checkpoint may still need them.

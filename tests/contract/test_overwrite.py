@@ -122,3 +122,115 @@ at_step(25, lambda: os.waitpid(os.fork() or (again(), os._exit(0)), 0))
     assert "another process is training a right now" in first.stdout and "second: 2" in first.stdout
     assert commands(f"{TINY} --out alone", tmp_path).status == 0
     assert_same_run(tmp_path / "alone", tmp_path / "a")
+
+
+LOGGED = RUN.replace("--track none", "--track tb")
+
+
+@pytest.mark.parametrize("obstacle", ["a file named runs", "a full disk"])
+def test_the_old_run_is_kept_until_the_new_one_is_on_the_disk(tmp_path: Path, commands: Any, obstacle: str) -> None:
+    assert commands(RUN, tmp_path).status == 0
+    if obstacle == "a file named runs":
+        (tmp_path / "runs").write_text("in the way")
+    before = contents(tmp_path)
+    limit = {"a full disk": 9_000}.get(obstacle)
+    command = f"{LOGGED} --overwrite --seed 5"
+    setup = f"limit_file_size({limit})" if limit else ""
+    line = commands(command, tmp_path, setup=setup).one_line()
+    assert ("runs" if limit is None else "a.zip") in line
+    assert contents(tmp_path) == before
+    assert not list(tmp_path.glob("runs/*"))
+
+
+def test_a_disk_too_small_for_two_checkpoints_is_noticed(tmp_path: Path, commands: Any) -> None:
+    assert commands(RUN, tmp_path).status == 0
+    before = contents(tmp_path)
+    setup = """
+import types
+import common.files
+real = os.statvfs
+common.files.os.statvfs = lambda path: types.SimpleNamespace(f_bavail=700_000, f_frsize=1)
+"""
+    line = commands(f"{RUN} --overwrite --net-arch 256 256", tmp_path, setup=setup).one_line()
+    assert "MiB free" in line and contents(tmp_path) == before
+
+
+NEIGHBOURS = {
+    "a.replay/notes.txt": b"mine", "a.replay/000001.npz": b"mine too", "a.metrics.jsonl": b"numbers",
+    "a.failed.npz": b"a dump", "a.warnings.json": b"warnings", "a.meta.json": b"not ours",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NEIGHBOURS)
+def test_a_first_run_destroys_no_neighbour(tmp_path: Path, commands: Any, name: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(NEIGHBOURS[name])
+    before = contents(tmp_path)
+    assert Path(name).name.split("/")[0] in commands(RUN, tmp_path).one_line()
+    assert contents(tmp_path) == before
+
+
+def test_metadata_of_a_finished_run_outlives_its_checkpoint(tmp_path: Path, commands: Any) -> None:
+    assert commands(RUN, tmp_path).status == 0
+    (tmp_path / "a.zip").rename(tmp_path / "elsewhere.zip")
+    before = contents(tmp_path)
+    assert "finished run whose checkpoint is gone" in commands(RUN, tmp_path).one_line()
+    assert contents(tmp_path) == before
+
+
+def test_overwrite_deletes_only_what_is_ours(tmp_path: Path, commands: Any) -> None:
+    commands(RUN, tmp_path, setup=KILL)
+    (tmp_path / "a.replay" / "notes.txt").write_text("mine")
+    (tmp_path / "a.replay" / "deeper").mkdir()
+    assert commands(f"{LOGGED} --overwrite", tmp_path).status == 0
+    logs = next((tmp_path / "runs").iterdir())
+    (logs / "notes.txt").write_text("mine")
+    assert commands(f"{LOGGED} --overwrite", tmp_path).status == 0
+    assert (tmp_path / "a.replay" / "notes.txt").read_text() == "mine"
+    assert sorted(p.name for p in (tmp_path / "a.replay").iterdir()) == ["deeper", "notes.txt"]
+    assert (logs / "notes.txt").exists() and len(list(logs.glob("events*"))) == 1
+
+
+def test_a_full_disk_leaves_no_empty_run(tmp_path: Path, commands: Any) -> None:
+    commands(LOGGED, tmp_path, setup="limit_file_size(5000)").one_line()
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+
+
+def test_logs_that_cannot_be_written_are_not_blamed_on_the_checkpoint(tmp_path: Path, commands: Any) -> None:
+    (tmp_path / "runs").write_text("in the way")
+    line = commands(LOGGED, tmp_path).one_line()
+    assert "TensorBoard's logs to runs/" in line and "--track none" in line and "a.zip" not in line
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["runs"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_metrics_that_are_no_file(tmp_path: Path, commands: Any, kind: str) -> None:
+    import os
+
+    path = tmp_path / "a.metrics.jsonl"
+    path.mkdir() if kind == "folder" else os.mkfifo(path)
+    assert "a.metrics.jsonl is a" in commands(RUN, tmp_path).one_line()
+    assert [p.name for p in tmp_path.iterdir()] == ["a.metrics.jsonl"]
+
+
+def test_a_run_that_went_on_while_this_one_was_about_to_is_noticed(tmp_path: Path, commands: Any) -> None:
+    """Another process trains and ends between the look at the files and the lock."""
+    commands(RUN, tmp_path, setup=KILL)
+    setup = f"""
+import train
+from persistence import metric_log
+opened = train.Run._opened
+def late(self):
+    train.Run._opened = opened
+    if os.fork() == 0:
+        os._exit(train.main({RUN.split()[1:]!r}))
+    os.wait()
+    return opened(self)
+train.Run._opened = late
+"""
+    line = commands(RUN, tmp_path, setup=setup).one_line()
+    assert "another process has just written a.zip" in line
+    assert meta(tmp_path / "a")["status"] == "finished"
+    assert commands(f"{TINY} --out whole", tmp_path).status == 0
+    assert_same_run(tmp_path / "whole", tmp_path / "a")
