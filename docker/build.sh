@@ -7,7 +7,8 @@
 #   BASE_IMAGE         another base than the Dockerfile's
 #   DOCKER_BUILD_ARGS  further flags for `docker build`, for instance "--network host" or "--pull"
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+# By its real name: it may have been called through a symbolic link.
+source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
 
 case ${1:-} in
   -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; exit 0 ;;

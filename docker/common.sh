@@ -2,7 +2,8 @@
 # What dev.sh, run.sh and build.sh share: words on stderr, the virtual environment, the libraries of a host, the
 # flags of a container. Sourced, never run. stdout belongs to the command that the user asked for.
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+# With CDPATH set, cd would go elsewhere and print where it went.
+root=$(CDPATH='' cd -- "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd -P)
 IMAGE=${IMAGE:-robotics-rl:latest}
 
 # The CUDA image brings its own torch, and the numpy that this torch was compiled against: neither is replaced, so
@@ -228,8 +229,8 @@ index_flags() {
     flags+=(-e "$name")
     for word in ${!name}; do mount_same "$word"; done
   done
-  for file in "${PIP_CONFIG_FILE:-}" "${XDG_CONFIG_HOME:-$HOME/.config}/pip/pip.conf" \
-    "$HOME/.pip/pip.conf" /etc/pip.conf; do
+  for file in "${PIP_CONFIG_FILE:-}" "${XDG_CONFIG_HOME:-${HOME:-}/.config}/pip/pip.conf" \
+    "${HOME:-}/.pip/pip.conf" /etc/pip.conf; do
     [ -r "$file" ] || continue
     # pip reads the machine's file and one that the variable names; a user's own goes by the second way.
     if [ "$file" = /etc/pip.conf ] || [ "$file" = "${PIP_CONFIG_FILE:-}" ]; then

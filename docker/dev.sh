@@ -16,7 +16,8 @@
 #   MUJOCO_GL, PYOPENGL_PLATFORM    the renderer                (egl where there is one)
 #   PYTHON           on the host, the Python 3.11 or 3.12 to make the environment with
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+# By its real name: it may have been called through a symbolic link.
+source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
 
 # --- on this machine ----------------------------------------------------------------------------------------------
 

@@ -6,7 +6,8 @@
 #
 # Environment: IMAGE (robotics-rl:latest unless set), and what dev.sh reads (see `bash docker/dev.sh --help`).
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+# By its real name: it may have been called through a symbolic link.
+source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
 
 case ${1:-} in
   -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; exit 0 ;;

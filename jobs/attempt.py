@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from common import provenance
+from common.errors import printable
 from common.openmp import wait_asleep
 from configs.sweep import Job
 from jobs.records import evaluation_of, files_of, meta_of, take_lock
@@ -45,7 +46,8 @@ def last_lines(log: bytes) -> tuple[str, ...]:
     """The last lines with something in them, without this machine's path to the project."""
     text = log.decode(errors="replace").replace(f"{ROOT}{os.sep}", "")
     lines = [line.rsplit("\r", 1)[-1].rstrip() for line in text.split("\n")]
-    return tuple(line for line in lines if line)[-TAIL:]
+    # Printed again later: a log must not steer the terminal.
+    return tuple(printable(line) for line in lines if line)[-TAIL:]
 
 
 def describe(status: int, tail: tuple[str, ...]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import fcntl
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +103,14 @@ def take_lock(path: Path) -> IO[bytes] | None:
     except BlockingIOError:
         file.close()
         return None
+    # Deleted between the opening and the lock, it would be the lock of nothing.
+    try:
+        same = os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        same = False
+    if not same:
+        file.close()
+        return take_lock(path)
     return file
 
 

@@ -76,6 +76,25 @@ def test_unknown_command_and_option(ready):
     assert done.stderr.count("\n") == 1 and "--hots" in done.stderr
 
 
+def test_cdpath_and_a_relative_call(ready):
+    """With CDPATH, cd prints where it went; a call from the project's own folder is where that happens."""
+    line = [shutil.which("bash"), "docker/dev.sh", "--host", "sh", "-c", "pwd; echo $CDPATH"]
+    environment = ready.environment(CDPATH=f".:{ready.root}:/")
+    done = subprocess.run(line, cwd=ready.root, env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [str(ready.root), f".:{ready.root}:/"]
+
+
+def test_a_call_through_a_symbolic_link(ready, tmp_path):
+    for script in ("dev.sh", "build.sh", "run.sh"):
+        (tmp_path / script).symlink_to(ready.root / "docker" / script)
+        done = subprocess.run(["bash", tmp_path / script, "--help"], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0 and done.stderr == "" and f"bash docker/{script}" in done.stdout
+    line = ["bash", tmp_path / "dev.sh", "--host", "pwd"]
+    done = subprocess.run(line, cwd=tmp_path, env=ready.environment(), capture_output=True, text=True, timeout=60)
+    assert done.stdout == f"{ready.root}\n", done.stderr
+
+
 def test_second_call_is_quick(ready):
     """Nothing is installed again. The bar is generous, because other tests share the machine."""
     ready.run(*TINY)
@@ -260,6 +279,18 @@ def test_container_is_asked_for_what_is_needed(bare):
     assert {"--rm", "--init", "-i", "--ipc=host", "PIP_INDEX_URL"} <= set(asked)
     assert not {"-t", "--gpus"} & set(asked)
     assert "https://example.org/simple" not in asked
+
+
+def test_container_without_a_home(bare):
+    """A service may have none."""
+    engine(bare)
+    environment = {name: value for name, value in bare.environment().items() if name not in ("HOME", "XDG_CONFIG_HOME")}
+    done = subprocess.run(
+        ["bash", bare.root / "docker/dev.sh", "--container", "true"], cwd="/", env=environment, capture_output=True,
+        text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "unbound" not in done.stderr and "HOME=/tmp" in done.stdout
 
 
 def test_gpu_is_passed_on_where_the_runtime_can(bare):

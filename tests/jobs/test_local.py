@@ -176,3 +176,28 @@ def test_killed_runs_and_a_killed_sweep_end_with_the_same_weights(
     with sweep_process("sweep.json") as changed:
         assert "gamma: 0.95 -> 0.9" in changed.communicate(timeout=60)[1]
     assert changed.returncode == 2
+
+
+def test_a_lock_that_was_deleted_meanwhile_is_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forced once: another process deletes the file and makes it anew between our opening and our locking it."""
+    import fcntl
+
+    path, real, held = tmp_path / "a.lock", fcntl.flock, []
+
+    def late(file: Any, how: int) -> None:
+        if not held:
+            path.unlink()
+            held.append(open(path, "ab"))  # noqa: SIM115
+            real(held[0], fcntl.LOCK_EX)
+        real(file, how)
+
+    monkeypatch.setattr("jobs.records.fcntl.flock", late)
+    assert take_lock(path) is None
+    held[0].close()
+    mine = take_lock(path)
+    assert mine is not None
+    mine.close()
+
+
+def test_a_log_does_not_steer_the_terminal() -> None:
+    assert last_lines(b"one\n\x1b]0;owned\x07two\n") == ("one", "\\x1b]0;owned\\x07two")
