@@ -39,14 +39,25 @@ def rates_of(results: Path, sweep: str, variants: Sequence[str]) -> dict[str, li
     return by_seed(rows_of_sweep(results / f"sweeps/{sweep}.json", variants))
 
 
+def finished_rates(results: Path, sweep: str, variants: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """The same of those variants of which every seed is finished; nothing of a sweep that was not run."""
+    path = results / f"sweeps/{sweep}.json"
+    rows = load(path, DataReport).data["rows"] if path.exists() else []
+    open_ = {row["variant"] for row in rows if row["status"] != "finished"}
+    return by_seed([row for row in rows if row["variant"] in variants and row["variant"] not in open_])
+
+
 def effects(cells: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
     """What each factor changed, in points: over all pairs of cells that differ in it alone."""
     found: dict[str, dict[str, float]] = {}
     for factor, better in (("updates", "3 for 4"), ("entropy", "fixed"), ("inputs", "normalised")):
         others = [name for name in ("updates", "entropy", "inputs") if name != factor]
         means = {(cell[factor] == better, *[cell[o] for o in others]): cell["mean"] for cell in cells}
-        gains = {key[1:]: 100 * (value - means[False, *key[1:]]) for key, value in means.items() if key[0]}
-        found[factor] = {"mean": sum(gains.values()) / len(gains), "least": min(gains.values()),
+        pairs = [key for key in means if key[0] and (False, *key[1:]) in means]
+        if not pairs:
+            continue
+        gains = {key[1:]: 100 * (means[key] - means[False, *key[1:]]) for key in pairs}
+        found[factor] = {"pairs": len(gains), "mean": sum(gains.values()) / len(gains), "least": min(gains.values()),
                          "most": max(gains.values())}  # fmt: skip
     return found
 
@@ -59,15 +70,19 @@ def gather(results: Path) -> dict[str, Any]:
     data["relabelling"] = {
         "reach": rates_of(results, "ch04_reach_relabelling", ("future_k4", *RELABELLING)),
         "push": {"future_k4": rates_of(results, "push_ablation", ["recipe"])["recipe"]}
-        | rates_of(results, "ch04_push_relabelling", RELABELLING),
+        | finished_rates(results, "ch04_push_relabelling", RELABELLING),
     }
     data["parts"] = rates_of(results, "push_ablation", list(PARTS))
-    cells = []
+    cells = {}
     for (updates, entropy, inputs), (sweep, variant) in FACTORIAL.items():
-        rates = rates_of(results, sweep, [variant])[variant]
+        rates = finished_rates(results, sweep, [variant]).get(variant)
+        if rates is None:
+            continue
         mean = sum(rate["rate"] for rate in rates) / len(rates)
-        cells.append({"updates": updates, "entropy": entropy, "inputs": inputs, "rates": rates, "mean": mean})
-    data["factorial"] = {"cells": cells, "effects": effects(cells)}
+        cells[f"{updates.replace(' ', '_')}_{entropy}_{inputs}"] = {
+            "updates": updates, "entropy": entropy, "inputs": inputs, "rates": rates, "mean": mean,
+        }  # fmt: skip
+    data["factorial"] = {"cells": cells, "effects": effects(list(cells.values()))}
     data["bits"] = load(results / "ch04_bit_flip.json", DataReport).data["rows"]
     return data
 

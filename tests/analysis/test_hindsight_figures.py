@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from analysis.hindsight_figures import bits_figure, curves_figure, dots_figure, relabelled_episode_figure
-from analysis.hindsight_report import FACTORIAL, PARTS, effects, rates_of
+from analysis.hindsight_report import FACTORIAL, PARTS, effects, finished_rates, rates_of
 from analysis.metrics import rate
+from analysis.reports import DataReport, save
+from common.provenance import metadata
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,9 +28,20 @@ def test_main_effects() -> None:
         for updates, entropy, inputs in FACTORIAL
     ]  # fmt: skip
     found = effects(cells)
-    assert found["inputs"] == pytest.approx({"mean": 50, "least": 40, "most": 60})
-    assert found["updates"] == pytest.approx({"mean": 20, "least": 10, "most": 30})
-    assert found["entropy"] == pytest.approx({"mean": 0.0, "least": 0.0, "most": 0.0})
+    assert found["inputs"] == pytest.approx({"pairs": 4, "mean": 50, "least": 40, "most": 60})
+    assert found["updates"] == pytest.approx({"pairs": 4, "mean": 20, "least": 10, "most": 30})
+    assert found["entropy"] == pytest.approx({"pairs": 4, "mean": 0.0, "least": 0.0, "most": 0.0})
+
+
+def test_an_unfinished_cell_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "sweeps").mkdir()
+    rows = [{"variant": v, "status": status, "success": {"rate": 0.5}} for v, status in
+            (("a", "finished"), ("a", "finished"), ("b", "finished"), ("b", "running"))]  # fmt: skip
+    save(tmp_path / "sweeps/x.json", DataReport(**metadata({}), name="sweep", data={"rows": rows}))
+    assert finished_rates(tmp_path, "x", ["a", "b", "c"]) == {"a": [{"rate": 0.5}] * 2}
+    assert finished_rates(tmp_path, "never_run", ["a"]) == {}
+    cells = [dict(zip(("updates", "entropy", "inputs"), key, strict=True), mean=0.1) for key in list(FACTORIAL)[:3]]
+    assert {name: found["pairs"] for name, found in effects(cells).items()} == {"entropy": 1, "inputs": 1}
 
 
 def test_the_parts_of_the_recipe_are_in_the_committed_sweep() -> None:
