@@ -63,7 +63,7 @@ def _spread(values: Sequence[float], row: float) -> list[float]:
 def curves_figure(panels: dict[str, dict[str, list[list[dict[str, Any]]]]], net: bool = True) -> Figure:
     """A panel a task: success against environment steps, a colour a method and a line a seed.
 
-    `panels`: task, then method, then its seeds' evaluations as a sweep's report holds them. `net` leaves out the
+    `panels`: task, then method (without hindsight, then with it), then its seeds' evaluations as a sweep's report holds them. `net` leaves out the
     episodes that begin solved.
     """
     from matplotlib.ticker import EngFormatter
@@ -77,7 +77,7 @@ def curves_figure(panels: dict[str, dict[str, list[list[dict[str, Any]]]]], net:
                 counts |= {rate["n"] for rate in rates}
                 steps = [e["steps"] for e in evaluations]
                 axes.plot(
-                    steps, [100 * rate["rate"] for rate in rates], color=COLOURS[i], linestyle=STYLES[k % len(STYLES)],
+                    steps, [100 * rate["rate"] for rate in rates], color=(WITHOUT, WITH)[i], linestyle=STYLES[k % len(STYLES)],
                     marker=MARKERS[i], markersize=3.5, linewidth=1.6,
                     label=f"{method} ({len(seeds)} seeds)" if k == 0 else None,
                 )  # fmt: skip
@@ -107,7 +107,8 @@ def dots_figure(rows: dict[str, list[dict[str, Any]]], title: str, reference: st
     axes.invert_yaxis()
     axes.set_xlim(-2, 102)
     axes.set_xlabel("success (%)")
-    axes.set_title(title, loc="left", fontsize=10)
+    figure.suptitle(title, fontsize=10)
+    axes.legend(frameon=False, loc="lower right", fontsize=9)
     return figure
 
 

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.hindsight import METHODS, by_seed, compared, rows_of_sweep
+from analysis.hindsight import METHODS, by_seed, compared, rows_of_files, rows_of_sweep
 from analysis.hindsight_figures import bits_figure, curves_figure, dots_figure
 from analysis.reports import DataReport, load
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+PUSH_STEPS = 60_000
 RELABELLING = ("future_k2", "future_k8", "final_k4", "episode_k4")
 # Of push_ablation.json and push_settings.json, in the words of the page.
 PARTS = {
@@ -37,6 +38,32 @@ FACTORIAL = {
 def rates_of(results: Path, sweep: str, variants: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     """Final success of these variants of a sweep, seed by seed."""
     return by_seed(rows_of_sweep(results / f"sweeps/{sweep}.json", variants))
+
+
+def push_rows(results: Path) -> list[dict[str, Any]]:
+    """Runs on Push without hindsight and with it: of the sweep, and with it of the recipe where the sweep has none yet.
+
+    The recipe's own runs have the same settings but for the number of threads, and go on to 96,000 steps.
+    """
+    without = rows_of_sweep(results / "sweeps/ch04_push.json", ["no_hindsight"])
+    rows = load(results / "sweeps/ch04_push.json", DataReport).data["rows"]
+    with_ = [row for row in rows if row["variant"] == "hindsight"]
+    if with_ and all(row["status"] == "finished" for row in with_):
+        return without + with_
+    folder = results / "recipes/sac_her_FetchPush-v4"
+    files = [(folder / f"seed{row['seed']}_train.json", folder / f"seed{row['seed']}_eval.json") for row in without]
+    return without + rows_of_files([("hindsight", *pair) for pair in files])
+
+
+def rows_at(rows: Sequence[dict[str, Any]], steps: int) -> list[dict[str, Any]]:
+    """The same runs as they were after `steps`: success is that of the evaluation at that point of training."""
+    found = []
+    for row in rows:
+        (at,) = [e for e in row["evaluations"] if e["steps"] == steps]
+        before = [e for e in row["evaluations"] if e["steps"] <= steps]
+        found.append(row | {"steps": steps, "updates": at["updates"], "evaluations": before}
+                     | {key: at[key] for key in ("success", "success_net")})  # fmt: skip
+    return found
 
 
 def finished_rates(results: Path, sweep: str, variants: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
@@ -64,11 +91,15 @@ def effects(cells: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
 
 def gather(results: Path) -> dict[str, Any]:
     """All numbers of the page. Raises `UserError` where a sweep is missing or not finished."""
+    push = push_rows(results)
     data: dict[str, Any] = {
-        task: compared(rows_of_sweep(results / f"sweeps/ch04_{task}.json")) for task in ("reach", "push")
+        "reach": compared(rows_of_sweep(results / "sweeps/ch04_reach.json")),
+        # After the same number of steps, on the same episodes; and the final checkpoints, on more of them.
+        "push": compared(rows_at(push, PUSH_STEPS)),
+        "push_final": compared(push),
     }
     data["relabelling"] = {
-        "reach": rates_of(results, "ch04_reach_relabelling", ("future_k4", *RELABELLING)),
+        "reach": finished_rates(results, "ch04_reach_relabelling", ("future_k4", *RELABELLING)),
         "push": {"future_k4": rates_of(results, "push_ablation", ["recipe"])["recipe"]}
         | finished_rates(results, "ch04_push_relabelling", RELABELLING),
     }
@@ -96,7 +127,7 @@ def draw(data: dict[str, Any]) -> dict[str, Figure]:
     }
     parts = {PARTS[name]: rates for name, rates in data["parts"].items()}
     order = sorted(parts, key=lambda name: -sum(rate["rate"] for rate in parts[name]))
-    title = "Push after 40,000 steps, one part of the recipe taken away: 100 episodes a point"
+    title = "Push after 40,000 steps, the recipe without one of its parts: 100 episodes a point"
     return {
         "curves": curves_figure(panels),
         "learn_early": dots_figure({name: parts[name] for name in order}, title, reference="the recipe"),
