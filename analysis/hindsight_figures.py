@@ -63,8 +63,8 @@ def _spread(values: Sequence[float], row: float) -> list[float]:
 def curves_figure(panels: dict[str, dict[str, list[list[dict[str, Any]]]]], net: bool = True) -> Figure:
     """A panel a task: success against environment steps, a colour a method and a line a seed.
 
-    `panels`: task, then method (without hindsight, then with it), then its seeds' evaluations as a sweep's report holds them. `net` leaves out the
-    episodes that begin solved.
+    `panels`: task, then method (without hindsight, then with it), then its seeds' evaluations as a sweep's report holds
+    them. `net` leaves out the episodes that begin solved.
     """
     from matplotlib.ticker import EngFormatter
 
@@ -75,10 +75,9 @@ def curves_figure(panels: dict[str, dict[str, list[list[dict[str, Any]]]]], net:
             for k, evaluations in enumerate(seeds):
                 rates = [e["success_net" if net else "success"] for e in evaluations]
                 counts |= {rate["n"] for rate in rates}
-                steps = [e["steps"] for e in evaluations]
                 axes.plot(
-                    steps, [100 * rate["rate"] for rate in rates], color=(WITHOUT, WITH)[i], linestyle=STYLES[k % len(STYLES)],
-                    marker=MARKERS[i], markersize=3.5, linewidth=1.6,
+                    [e["steps"] for e in evaluations], [100 * rate["rate"] for rate in rates], marker=MARKERS[i],
+                    color=(WITHOUT, WITH)[i], linestyle=STYLES[k % len(STYLES)], markersize=3.5, linewidth=1.6,
                     label=f"{method} ({len(seeds)} seeds)" if k == 0 else None,
                 )  # fmt: skip
         axes.set_title(task, loc="left", fontsize=10)

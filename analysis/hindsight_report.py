@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.hindsight import METHODS, by_seed, compared, rows_of_files, rows_of_sweep
+from analysis.hindsight import METHODS, by_seed, compared, pooled, rows_of_files, rows_of_sweep
 from analysis.hindsight_figures import bits_figure, curves_figure, dots_figure
-from analysis.reports import DataReport, load
+from analysis.reports import DataReport, Rate, load
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,7 +61,8 @@ def rows_at(rows: Sequence[dict[str, Any]], steps: int) -> list[dict[str, Any]]:
     for row in rows:
         (at,) = [e for e in row["evaluations"] if e["steps"] == steps]
         before = [e for e in row["evaluations"] if e["steps"] <= steps]
-        found.append(row | {"steps": steps, "updates": at["updates"], "evaluations": before}
+        crossed = row["steps_to_95"] if row["steps_to_95"] and row["steps_to_95"] < steps else None
+        found.append(row | {"steps": steps, "updates": at["updates"], "evaluations": before, "steps_to_95": crossed}
                      | {key: at[key] for key in ("success", "success_net")})  # fmt: skip
     return found
 
@@ -103,6 +104,9 @@ def gather(results: Path) -> dict[str, Any]:
         "push": {"future_k4": rates_of(results, "push_ablation", ["recipe"])["recipe"]}
         | finished_rates(results, "ch04_push_relabelling", RELABELLING),
     }
+    data["settings"] = rates_of(results, "push_settings", ["one_update_for_4", "ent_coef_auto", "no_relative_goal"])
+    raw = rates_of(results, "reach_seeds", ["no_input_map"])["no_input_map"]
+    data["reach_raw"] = pooled([Rate.model_validate(rate) for rate in raw]).model_dump()
     data["parts"] = rates_of(results, "push_ablation", list(PARTS))
     cells = {}
     for (updates, entropy, inputs), (sweep, variant) in FACTORIAL.items():
