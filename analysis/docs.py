@@ -65,8 +65,9 @@ def show(value: Any, form: str) -> str:
     """A value as text.
 
     `rate`: a rate with its n and interval, for tables; `prose`: the same for running text; `mean`: a mean over seeds
-    with its interval; `points`: a difference of two rates with its interval; `percent`; `minutes`, `seconds` and `ms`
-    from seconds; `hardware`: the machine in words; `text`; anything else is a Python format such as `.3f` or `,d`.
+    with its interval, which does not exist where all seeds agree; `points`: a difference of two rates with its
+    interval; `percent`; `minutes`, `seconds` and `ms` from seconds; `hardware`: the machine in words; `text`; anything
+    else is a Python format such as `.3f` or `,d`.
     """
     if value is None:
         return "not measured"
@@ -77,6 +78,8 @@ def show(value: Any, form: str) -> str:
         low, high = 100 * rate.low, 100 * rate.high
         return f"{100 * rate.rate:.1f}% ({rate.successes} of {rate.n}; 95% interval {low:.1f} to {high:.1f})"
     if form == "mean":
+        if value["low"] == value["high"]:
+            return f"{100 * value['mean']:.1f}% on each"
         return f"{100 * value['mean']:.1f}% [{100 * value['low']:.1f}, {100 * value['high']:.1f}]"
     if form == "points":
         mean, low, high = (100 * value[key] for key in ("difference", "low", "high"))

@@ -50,8 +50,15 @@ def difference_of(without: dict[str, Any], with_: dict[str, Any], key: str) -> d
     shared = sorted(own[0].keys() & own[1].keys())
     found: dict[str, Any] = {"difference": episodes.difference, "low": episodes.low, "high": episodes.high}
     if len(shared) > 1:
-        low, high, how = across_seeds([own[1][seed] - own[0][seed] for seed in shared], bounds=(-1.0, 1.0))
-        found["over_seeds"] = {"low": low, "high": high, "method": how, "seeds": shared}
+        each = [own[1][seed] - own[0][seed] for seed in shared]
+        low, high, how = across_seeds(each, bounds=(-1.0, 1.0))
+        found["over_seeds"] = {
+            "difference": sum(each) / len(each),
+            "low": low,
+            "high": high,
+            "method": how,
+            "seeds": shared,
+        }
     return found
 
 

@@ -26,6 +26,7 @@ def root(tmp_path: Path) -> Path:
                 "rows": [{"d": 0.0213}],
                 "wall_clock_s": 90,
                 "hardware": machine,
+                "alike": {"mean": 0.5, "low": 0.5, "high": 0.5},
                 "over": {"mean": 0.8, "low": 0.7, "high": 0.9},
                 "gain": {"difference": -0.03, "low": -0.08, "high": 0.02},
             }
@@ -42,6 +43,7 @@ def root(tmp_path: Path) -> Path:
     [
         ("results/a.json rate rate", "97 of 100 = 97.0% [91.5, 99.0]"),
         ("results/a.json over mean", "80.0% [70.0, 90.0]"),
+        ("results/a.json alike mean", "50.0% on each"),
         ("results/a.json gain points", "-3.0 points (95% interval -8.0 to 2.0)"),
         ("results/a.json rows.0.d .3f", "0.021"),
         ("results/a.json rate prose", "97.0% (97 of 100; 95% interval 91.5 to 99.0)"),
