@@ -78,7 +78,7 @@ def show(value: Any, form: str) -> str:
         low, high = 100 * rate.low, 100 * rate.high
         return f"{100 * rate.rate:.1f}% ({rate.successes} of {rate.n}; 95% interval {low:.1f} to {high:.1f})"
     if form == "mean":
-        if value["low"] == value["high"]:
+        if value["high"] - value["low"] < 1e-9:
             return f"{100 * value['mean']:.1f}% on each"
         return f"{100 * value['mean']:.1f}% [{100 * value['low']:.1f}, {100 * value['high']:.1f}]"
     if form == "points":
