@@ -18,7 +18,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from analysis.reports import TrainMeta, save
 from common import provenance
@@ -203,13 +203,14 @@ class Run:
 
     def _one_segment(self) -> None:
         """Train for one segment, evaluate if that is due, and commit."""
+        from agents.replay_protocol import durable
         from agents.segments import begin_segment, close_open_episodes, falling_rate
         from callbacks.evaluation import evaluation_due
         from callbacks.stop import Interrupted
-        from persistence import replay_log
 
         model, settings, before = self.model, self.settings, self.model.num_timesteps
-        position = replay_log.position(getattr(model, "replay_buffer", None))
+        replay = durable(model)
+        position = 0 if replay is None else replay.position()
         begin_segment(model, settings["seed"], self.state.segment)
         self.hooks.segment_start(self.state.segment)
         steps = min(self.segment, self.total - before)
@@ -281,8 +282,17 @@ def resolved_for(config: TrainConfig) -> Resolved:
     asked = of_task(config)
     task = Task(config.env, asked["wrap"], asked["env_option"])
     resolved = resolve(config, task.episode_length or 50)
-    # As the task writes them: `lowpass` and `lowpass:alpha=0.5` are the same setting.
-    return dataclasses.replace(resolved, settings=resolved.settings | task.settings())
+    # As the registries write them: `lowpass` and `lowpass:alpha=0.5` are the same setting.
+    return dataclasses.replace(resolved, settings=resolved.settings | task.settings() | _encoder(resolved.settings))
+
+
+def _encoder(settings: dict[str, Any]) -> dict[str, str]:
+    """The encoder's setting with every argument written out, where there is one. Raises `UserError`."""
+    if "encoder" not in settings:
+        return {}
+    from agents.networks import ENCODERS
+
+    return {"encoder": ENCODERS.canonical(settings["encoder"])}
 
 
 def prepare(resolved: Resolved, callbacks: Iterable[BaseCallback] = ()) -> Run:
@@ -319,10 +329,13 @@ def all_settings(resolved: Resolved) -> str:
     return "\n".join(f"  {names.get(source, source)}: {', '.join(items)}" for source, items in groups.items())
 
 
-def evaluation_command(out: str, env: str, wrap: Sequence[str] = ()) -> str:
-    """What to type next: the evaluation of this checkpoint, as it is typed outside of the container."""
+def evaluation_command(out: str, env: str, named: Sequence[str] = ()) -> str:
+    """What to type next: the evaluation of this checkpoint, as it is typed outside of the container.
+
+    `named`: the wrappers and the encoder, whose modules an evaluation must be told.
+    """
     prefix = "bash docker/dev.sh " if os.environ.get("ROBOTICS_RL_DEV") else ""
-    name, modules = Path(out).name, "".join(f" --modules {module}" for module in modules_of(wrap))
+    name, modules = Path(out).name, "".join(f" --modules {module}" for module in modules_of(named))
     return (
         f"{prefix}python eval.py --ckpt {shlex.quote(out)}.zip --env {shlex.quote(env)}{modules} "
         f"--n-episodes 100 --seeds 0-99 --deterministic --json-out results/{shlex.quote(name)}_eval.json"
@@ -353,7 +366,8 @@ def _train_and_tell(config: TrainConfig, say: Callable[[str], None] = print) -> 
     rate = f", {meta.steps_per_second:.0f} steps/s" if meta.steps_per_second else ""
     say(f"finished: {meta.steps:,} steps, {meta.updates:,} updates in {meta.wall_clock_s:.0f} s{rate} -> {out}.zip")
     if this.goals:
-        say(f"Evaluate it:\n  {evaluation_command(out, config.env, resolved.config.wrap)}")
+        named = [*resolved.config.wrap, *_encoder(resolved.settings).values()]
+        say(f"Evaluate it:\n  {evaluation_command(out, config.env, named)}")
     return 0
 
 

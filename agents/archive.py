@@ -105,6 +105,7 @@ def _describes_policy(meta: TrainMeta) -> bool:
     """Whether the free part of the metadata names an algorithm and layers that fit into memory."""
     algo = meta.config.get("algo")
     known = isinstance(algo, str) and algo in typing.get_args(Algo) and isinstance(meta.config.get("her"), bool)
+    known = known and isinstance(meta.config.get("encoder", ""), str)
     return known and bool(meta.seeds) and check_net_arch(meta.config.get("net_arch")) is None
 
 

@@ -17,16 +17,13 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.her import HerReplayBuffer
 
+from agents.networks import policy_arguments, policy_name, stock_space
+from agents.replay import extra_boxes
 from agents.settings import BACKENDS, FastSettings, passed_on
 from common.errors import UserError
 from common.knobs import names
 
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "sac": SAC, "td3": TD3}
-
-
-def policy_name(space: gym.Space) -> str:
-    """Stable-Baselines3's name of the policy for this observation space: dictionaries are concatenated."""
-    return "MultiInputPolicy" if isinstance(space, gym.spaces.Dict) else "MlpPolicy"
 
 
 def choose_device(wanted: str) -> str:
@@ -42,7 +39,7 @@ def build_sb3(settings: dict[str, Any], env: VecEnv, device: str) -> BaseAlgorit
     """Stable-Baselines3's own class with these settings; the environment is not reset yet."""
     algo = settings["algo"]
     arguments = {key: settings[key] for key in passed_on(algo)}
-    arguments["policy_kwargs"] = {"net_arch": list(settings["net_arch"])}
+    arguments["policy_kwargs"] = policy_arguments(settings)
     if algo == "td3" and settings["action_noise"] > 0:
         size = env.action_space.shape[0]
         arguments["action_noise"] = NormalActionNoise(np.zeros(size), np.full(size, settings["action_noise"]))
@@ -62,10 +59,12 @@ def build_fast(settings: dict[str, Any], env: VecEnv, device: str) -> BaseAlgori
 
     spec = env.get_attr("spec", indices=[0])[0]
     keys = getattr(env.observation_space, "spaces", {})
-    if "achieved_goal" not in keys or spec is None or not spec.max_episode_steps:
+    if not {"observation", "achieved_goal", "desired_goal"} <= set(keys) or spec is None or not spec.max_episode_steps:
         raise UserError(
             f"--backend fast needs a goal-conditioned task with a time limit; use --backend sb3 on {settings['env']}."
         )
+    if not settings.get("encoder") and (more := extra_boxes(env.observation_space)):
+        raise UserError(f"--backend fast reads {', '.join(more)} through an encoder only: add --encoder cnn.")
     arguments = {key: settings[key] for key in passed_on(settings["algo"])}
     if settings["algo"] == "td3":
         arguments["exploration_noise"] = settings["action_noise"]
@@ -78,7 +77,7 @@ def build_fast(settings: dict[str, Any], env: VecEnv, device: str) -> BaseAlgori
     cls = {"sac": FastSAC, "td3": FastTD3}[settings["algo"]]
     return cls(
         policy_name(env.observation_space), env, spec.max_episode_steps, fast, seed=settings["seed"], device=device,
-        policy_kwargs={"net_arch": list(settings["net_arch"])}, **arguments,
+        policy_kwargs=policy_arguments(settings), **arguments,
     )  # fmt: skip
 
 
@@ -94,11 +93,17 @@ def build(settings: dict[str, Any], env: VecEnv, device: str) -> BaseAlgorithm:
     """The learner that `settings` describe. Raises `UserError` where the task does not fit the algorithm."""
     if settings["algo"] != "ppo" and not isinstance(env.action_space, gym.spaces.Box):
         raise UserError(f"{settings['algo']} needs continuous actions; {settings['env']} has {env.action_space}.")
-    return BACKENDS[settings["backend"]].build(settings, env, device)
+    try:
+        return BACKENDS[settings["backend"]].build(settings, env, device)
+    except ValueError as error:
+        # An encoder may not fit what the task shows.
+        if not settings.get("encoder"):
+            raise
+        raise UserError(f"encoder {settings['encoder']} on {settings['env']}: {error}") from error
 
 
 def build_policy(settings: dict[str, Any], env: gym.Env, device: str) -> BasePolicy:
     """The policy network of `settings` with fresh weights, for the spaces of `env`."""
-    cls = ALGORITHMS[settings["algo"]].policy_aliases[policy_name(env.observation_space)]
-    policy = cls(env.observation_space, env.action_space, lambda _: 0.0, net_arch=list(settings["net_arch"]))
-    return policy.to(device)
+    space = stock_space(env.observation_space)
+    cls = ALGORITHMS[settings["algo"]].policy_aliases[policy_name(space)]
+    return cls(space, env.action_space, lambda _: 0.0, **policy_arguments(settings)).to(device)

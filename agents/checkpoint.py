@@ -23,6 +23,7 @@ from stable_baselines3.common.policies import BasePolicy
 
 from agents.archive import EXTRA, LARGEST_POLICY, POLICY, STATE, inflates, read_members, read_meta, zip_path
 from agents.build import ALGORITHMS, build_policy
+from agents.networks import vector_size
 from analysis.reports import TrainMeta
 from common.errors import UserError
 from common.files import meta_path, parse_json
@@ -132,7 +133,7 @@ def misfit(weights: Any, expected: dict[str, torch.Tensor]) -> str | None:
 
 def _too_large(layers: list[int], env: gym.Env) -> bool:
     """Whether networks of these hidden layers on the spaces of `env` are more than any policy of this project."""
-    sizes = [gym.spaces.flatdim(env.observation_space) + gym.spaces.flatdim(env.action_space), *layers]
+    sizes = [vector_size(env.observation_space) + gym.spaces.flatdim(env.action_space), *layers]
     weights = sum((a + 1) * b for a, b in zip(sizes, sizes[1:], strict=False))
     # TD3 has the most networks: an actor, two critics, and a target of each.
     return 4 * 6 * weights > LARGEST_POLICY

@@ -15,9 +15,10 @@ class FastSAC(FastOffPolicy, SAC):
 
     def _learner(self, bounds: tuple[float, float] | None) -> Learner:
         return make_learner(
-            "sac", self.fast["kernel"], self.input_map.outputs, self.action_space.shape[0],
+            "sac", self.fast["kernel"], self.features, self.action_space.shape[0],
             self.policy_kwargs["net_arch"], self.learning_rate, self.tau,
             None if self.ent_coef == "auto" else float(self.ent_coef), bounds, device=str(self.device),
+            **{} if self.encoder is None else {"encoder": self.encoder},
         )  # fmt: skip
 
     @torch.no_grad()

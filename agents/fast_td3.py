@@ -26,7 +26,8 @@ class FastTD3(FastOffPolicy, TD3):
 
     def _learner(self, bounds: tuple[float, float] | None) -> Learner:
         return make_learner(
-            "td3", self.fast["kernel"], self.input_map.outputs, self.action_space.shape[0],
+            "td3", self.fast["kernel"], self.features, self.action_space.shape[0],
             self.policy_kwargs["net_arch"], self.learning_rate, self.tau, self.policy_delay, self.target_policy_noise,
             self.target_noise_clip, self.exploration_noise, bounds, device=str(self.device),
+            **{} if self.encoder is None else {"encoder": self.encoder},
         )  # fmt: skip

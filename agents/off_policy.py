@@ -6,6 +6,7 @@ networks, with the input map folded into their first layers, so that stock `load
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from stable_baselines3.common.buffers import DictReplayBuffer
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.preprocessing import preprocess_obs
 from stable_baselines3.common.vec_env import VecEnv
 
 from agents.device_replay import DeviceReplay
@@ -23,7 +25,7 @@ from agents.input_map import InputMap
 from agents.kernels.device import DeviceUpdates
 from agents.kernels.registry import KERNELS
 from agents.learner import Batch, Learner, target_bounds
-from agents.replay import EpisodeReplay
+from agents.replay import EpisodeReplay, extra_boxes
 from agents.round_means import RoundMeans
 from common.errors import TrainingFailure, UserError
 
@@ -49,7 +51,11 @@ class FastOffPolicy(OffPolicyAlgorithm):
         self.input_map = InputMap(
             self.replay_buffer.size, self.replay_buffer.goal, fast["normalise"], fast["relative_goal"], str(self.device)
         )
-        self.stock_order = _stock_order(self.observation_space)
+        # The learner's own copy of the encoder, if the settings ask for one; it begins with the stock policy's weights.
+        chosen = "features_extractor_class" in self.policy_kwargs
+        self.encoder = copy.deepcopy(self.policy.actor.features_extractor) if chosen else None
+        self.features = self.encoder.features_dim if chosen else self.input_map.outputs
+        self.stock_order = None if chosen else _stock_order(self.observation_space)
         self.learner = self._learner(target_bounds(fast["clip_targets"], self.gamma))
         self.device_updates = None
         if isinstance(self.replay_buffer, DeviceReplay):
@@ -69,7 +75,7 @@ class FastOffPolicy(OffPolicyAlgorithm):
             fast["her_goal_selection_strategy"], fast["her_ratio"], fast["moved_fraction"],
         )  # fmt: skip
         options = {
-            "reflection": _reflection_of(env) if fast["mirror"] else None,
+            "reflection": self._reflection(env) if fast["mirror"] else None,
             "match_desired_goals": fast["match_desired_goals"], "gamma": self.gamma, "n_steps": fast["n_steps"],
         }  # fmt: skip
         on_device = replay_on_device(self.device) and KERNELS[fast["kernel"]].recordable
@@ -80,13 +86,30 @@ class FastOffPolicy(OffPolicyAlgorithm):
         torch.set_float32_matmul_precision("highest")
         return DeviceReplay(*arguments, reward=reward, device=str(self.device), **options)
 
+    def _reflection(self, env: VecEnv) -> Any:
+        """The task in a mirror. Raises `UserError` where it does not know, or shows more than vectors."""
+        if extra := extra_boxes(self.observation_space):
+            raise UserError(f"--mirror True: {', '.join(extra)} cannot be mirrored.")
+        return _reflection_of(env)
+
     @abstractmethod
     def _learner(self, bounds: tuple[float, float] | None) -> Learner:
         """Networks and their update; `bounds` of the critics' targets, or None."""
 
     def _excluded_save_params(self) -> list[str]:
         # What the stock class does not know: kept apart by `agents/checkpoint.py`, as plain tensors.
-        own = ["length", "fast", "input_map", "learner", "device_updates", "generator", "seen", "explorer"]
+        own = [
+            "length",
+            "fast",
+            "input_map",
+            "encoder",
+            "features",
+            "learner",
+            "device_updates",
+            "generator",
+            "seen",
+            "explorer",
+        ]
         return [*super()._excluded_save_params(), *own, "acting_goals", "stock_order"]
 
     def set_random_seed(self, seed: int | None = None) -> None:
@@ -108,6 +131,15 @@ class FastOffPolicy(OffPolicyAlgorithm):
     def _features(self, x: np.ndarray) -> torch.Tensor:
         return self.input_map(torch.from_numpy(x).to(self.device))
 
+    def _observations(self, x: np.ndarray, extra: dict[str, np.ndarray]) -> torch.Tensor | dict[str, torch.Tensor]:
+        """What the learner reads: features of x (B, D) or, with an encoder, tensors as stock gives them to its own."""
+        if self.encoder is None:
+            return self._features(x)
+        parts = self.replay_buffer.unflatten(x) | extra
+        # In the order of the space, which an encoder may go by.
+        tensors = {key: torch.from_numpy(parts[key]).to(self.device) for key in self.observation_space.spaces}
+        return preprocess_obs(tensors, self.observation_space)
+
     def _sample_action(
         self, learning_starts: int, action_noise: Any = None, n_envs: int = 1
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -119,7 +151,8 @@ class FastOffPolicy(OffPolicyAlgorithm):
         self._choose_goals(x[:, goal])
         if self.num_timesteps >= learning_starts:
             x[:, goal] = self.acting_goals
-            chosen = self.learner.act(self._features(x), torch.from_numpy(noise).to(self.device)).cpu().numpy()
+            observations = self._observations(x, self.replay_buffer.rest(self._last_obs))
+            chosen = self.learner.act(observations, torch.from_numpy(noise).to(self.device)).cpu().numpy()
             scaled = np.where(random_now[:, None], scaled, chosen)
         return self.policy.unscale_action(scaled), scaled
 
@@ -138,12 +171,15 @@ class FastOffPolicy(OffPolicyAlgorithm):
         """Keep one step of all environments; where an episode ended, its own last observation."""
         buffer = self.replay_buffer
         x, next_x = buffer.flat(self._last_obs), buffer.flat(new_obs)
+        next_extra = {key: part.copy() for key, part in buffer.rest(new_obs).items()}
         terminated = np.zeros(self.n_envs, np.float32)
         for i in np.flatnonzero(dones):
             last = infos[i]["terminal_observation"]
             next_x[i] = buffer.flat({key: value[None] for key, value in last.items()})[0]
+            for key, part in next_extra.items():
+                part[i] = last[key]
             terminated[i] = not infos[i].get("TimeLimit.truncated", False)
-        buffer.add(x, next_x, buffer_action, reward, dones, terminated)
+        buffer.add(x, next_x, buffer_action, reward, dones, terminated, buffer.rest(self._last_obs), next_extra)
         self.explorer.ended(dones)
         self.seen.append(x)
         if len(self.seen) >= self.length:
@@ -180,7 +216,19 @@ class FastOffPolicy(OffPolicyAlgorithm):
         self.publish()
 
     def _batches(self, count: int, size: int) -> Iterator[Batch]:
-        """What `count` updates need, drawn for `CHUNK` of them at once."""
+        """What `count` updates need."""
+        return self._chunked(count, size) if self.encoder is None else (self._encoded(size) for _ in range(count))
+
+    def _encoded(self, size: int) -> Batch:
+        """One batch for a learner with an encoder: many images at once would fill the memory."""
+        batch = self.replay_buffer.sample(size, self.generator)
+        here, there = self._observations(batch.x, batch.extra), self._observations(batch.next_x, batch.next_extra)
+        others = [torch.from_numpy(a).to(self.device) for a in (batch.actions, batch.rewards, batch.discounts)]
+        noise = torch.randn(2 * size, batch.actions.shape[1], device=self.device)
+        return Batch(here, there, *others, noise)
+
+    def _chunked(self, count: int, size: int) -> Iterator[Batch]:
+        """Batches drawn for `CHUNK` updates at once."""
         for first in range(0, count, CHUNK):
             n = min(CHUNK, count - first)
             batch = self.replay_buffer.sample(n * size, self.generator)
@@ -199,7 +247,9 @@ class FastOffPolicy(OffPolicyAlgorithm):
     def publish(self) -> None:
         """Write the networks into the stock policy, the input map folded into each first layer."""
         weights = self.learner.stock_weights()
-        for layer in [name.removesuffix(".weight") for name in weights if is_first_weight(name)]:
+        # An encoder reads observations as they are: there is nothing to fold.
+        mapped = weights if self.encoder is None else {}
+        for layer in [name.removesuffix(".weight") for name in mapped if is_first_weight(name)]:
             folded, bias = self.input_map.fold(weights[f"{layer}.weight"].T, weights[f"{layer}.bias"])
             if self.stock_order is not None:
                 folded = torch.cat([folded[self.stock_order], folded[len(self.stock_order) :]])

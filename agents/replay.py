@@ -1,4 +1,4 @@
-"""Replay of whole episodes: no observation stored twice, hindsight sampled in O(batch), rewards computed in place.
+"""Replay of whole episodes: nothing observed is stored twice, hindsight sampled in O(batch), rewards in place.
 
 `sample` costs the same however full the buffer is. It equals Stable-Baselines3's `HerReplayBuffer` in distribution
 (tests/agents/test_replay.py), except where `moved_fraction` asks for more of the episodes in which something happened.
@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import gymnasium as gym
@@ -43,10 +43,30 @@ class Batch:
     actions: np.ndarray
     rewards: np.ndarray
     discounts: np.ndarray
+    # Whatever else was observed, such as images, by its key: (B, …) in its own type.
+    extra: dict[str, np.ndarray] = field(default_factory=dict)
+    next_extra: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+EXTRA = "extra."
+
+
+def flat_keys(space: gym.spaces.Dict) -> list[str]:
+    """The keys whose vectors make up x: the goals, and the observation where it is one."""
+    vector = len(space["observation"].shape) == 1 and space["observation"].dtype.kind == "f"
+    return ["achieved_goal", "desired_goal", *(["observation"] if vector else [])]
+
+
+def extra_boxes(space: gym.spaces.Dict) -> dict[str, gym.spaces.Box]:
+    """All other keys."""
+    return {key: box for key, box in space.spaces.items() if key not in flat_keys(space)}
 
 
 class EpisodeReplay:
     """A ring of episodes of up to T steps, for goal-conditioned dictionary observations.
+
+    Goals and vectors are kept as one flat array, everything else (images) in its own type beside it. An episode keeps
+    T + 1 observations, since what follows one step comes before the next.
 
     `capacity` is in transitions. `compute_reward` is the task's own, vectorised. `her_ratio` of each batch is
     relabelled, as with `n_sampled_goal` goals: 1 − 1 / (n + 1); 0 switches hindsight off. `moved_fraction` of each
@@ -67,8 +87,9 @@ class EpisodeReplay:
         self.moved_fraction, self.moved_distance = moved_fraction, moved_distance
         self.reflection, self.gamma, self.n_steps = reflection, gamma, n_steps
         self.episodes = max(1, capacity // length)
-        goal, size = space["achieved_goal"].shape[0], space["observation"].shape[0]
-        self.goal, self.size = goal, 2 * goal + size
+        self.keys, extra = flat_keys(space), extra_boxes(space)
+        goal = space["achieved_goal"].shape[0]
+        self.goal, self.size = goal, sum(space[key].shape[0] for key in self.keys)
         self.matcher, self.match_desired_goals = GoalMatcher(self.episodes, goal), match_desired_goals
         # How many episodes there were when the pool of matched ones was drawn; and the pool of an interrupted run.
         self.matched_at, self.kept_pool = -1, (-1, np.zeros(0, np.int64))
@@ -76,9 +97,11 @@ class EpisodeReplay:
             # Row t holds (achieved goal, desired goal, observation) before step t; row `length` the last one.
             "x": (length + 1, self.size), "actions": (length, action_size), "rewards": (length,),
             "terminated": (length,),
-        }  # fmt: skip
+        } | {f"{EXTRA}{key}": (length + 1, *box.shape) for key, box in extra.items()}  # fmt: skip
+        self.dtypes = {f"{EXTRA}{key}": box.dtype for key, box in extra.items()}
+        self.extra = list(extra)
         self.stored = self._storage(self.episodes)
-        self.open = {key: np.zeros((n_envs, *shape), np.float32) for key, shape in self.shapes.items()}
+        self.open = EpisodeReplay._storage(self, n_envs)
         self.lengths = np.zeros(self.episodes, np.int64)
         self.moved = np.zeros(self.episodes, bool)
         self.open_steps = np.zeros(n_envs, np.int64)
@@ -86,7 +109,7 @@ class EpisodeReplay:
         self._index()
 
     def _storage(self, n: int) -> dict[str, Any]:
-        return {key: np.zeros((n, *shape), np.float32) for key, shape in self.shapes.items()}
+        return {key: np.zeros((n, *shape), self.dtypes.get(key, np.float32)) for key, shape in self.shapes.items()}
 
     def _write(self, slot: int, episode: dict[str, np.ndarray]) -> None:
         for key, value in episode.items():
@@ -97,17 +120,29 @@ class EpisodeReplay:
 
     def flat(self, observation: dict[str, np.ndarray]) -> np.ndarray:
         """Dictionary of (n, …) arrays to (n, D) float32, in Stable-Baselines3's order of keys."""
-        parts = [observation[key] for key in ("achieved_goal", "desired_goal", "observation")]
-        return np.concatenate(parts, axis=1, dtype=np.float32)
+        return np.concatenate([observation[key] for key in self.keys], axis=1, dtype=np.float32)
+
+    def rest(self, observation: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """What `flat` leaves out."""
+        return {key: observation[key] for key in self.extra}
+
+    def unflatten(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """The dictionary that `flat` made x (n, D) of."""
+        ends = np.cumsum([self.goal, self.goal, self.size - 2 * self.goal])[: len(self.keys) - 1]
+        return dict(zip(self.keys, np.split(x, ends, axis=1), strict=True))
 
     def add(
         self, x: np.ndarray, next_x: np.ndarray, actions: np.ndarray, rewards: np.ndarray, dones: np.ndarray,
-        terminated: np.ndarray,
+        terminated: np.ndarray, extra: dict[str, np.ndarray] | None = None,
+        next_extra: dict[str, np.ndarray] | None = None,
     ) -> None:  # fmt: skip
-        """One step of all environments; where `dones`, `next_x` is the episode's own last observation."""
+        """One step of all environments; where `dones`, `next_x` and `next_extra` are of the episode's own last one."""
         rows, t = np.arange(self.n_envs), self.open_steps
         self.open["x"][rows, t] = x
         self.open["x"][rows, t + 1] = next_x
+        for key in self.extra:
+            self.open[f"{EXTRA}{key}"][rows, t] = extra[key]
+            self.open[f"{EXTRA}{key}"][rows, t + 1] = next_extra[key]
         self.open["actions"][rows, t] = actions
         self.open["rewards"][rows, t] = rewards
         self.open["terminated"][rows, t] = terminated
@@ -171,7 +206,8 @@ class EpisodeReplay:
         relabelled = int(self.her_ratio * n)
         if relabelled:
             goals = self._goals(generator, slots[:relabelled], steps[:relabelled])
-        next_x, rewards, discounts = self._ahead(slots, steps, goals)
+        last, rewards, discounts = self._ahead(slots, steps, goals)
+        next_x = self.stored["x"][slots, last + 1]
         if goals is not None:
             x[:relabelled, self.goal : 2 * self.goal] = goals
             next_x[:relabelled, self.goal : 2 * self.goal] = goals
@@ -180,12 +216,15 @@ class EpisodeReplay:
             rows = np.flatnonzero(generator.random(n) < 0.5)
             x[rows], next_x[rows] = self.reflection(x[rows]), self.reflection(next_x[rows])
             actions[rows] *= self.reflection.action_sign
-        return Batch(x, next_x, actions, rewards, discounts)
+        here, there = (
+            {key: self.stored[f"{EXTRA}{key}"][slots, step] for key in self.extra} for step in (steps, last + 1)
+        )
+        return Batch(x, next_x, actions, rewards, discounts, here, there)
 
     def _ahead(
         self, slots: np.ndarray, steps: np.ndarray, goals: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Where `n_steps` steps lead, their discounted rewards, and the discount of what follows.
+        """The last of the `n_steps` steps, their discounted rewards, and the discount of what follows.
 
         The first len(goals) rows are rewarded for these goals instead of their own.
         """
@@ -204,7 +243,7 @@ class EpisodeReplay:
             rewards += np.where(on, discounts * reward, 0.0).astype(np.float32)
             ended = self.stored["terminated"][slots, last]
             discounts = np.where(on, discounts * np.float32(self.gamma) * (1.0 - ended), discounts).astype(np.float32)
-        return self.stored["x"][slots, last + 1], rewards, discounts
+        return last, rewards, discounts
 
     def _match(self, generator: np.random.Generator) -> None:
         """Replace the episodes that moved by those among them that match the task's goals."""
@@ -242,9 +281,21 @@ class EpisodeReplay:
             chosen = ends - 1
         return self.stored["x"][slots, chosen + 1, : self.goal]
 
-    def export(self, first: int) -> dict[str, np.ndarray]:
-        """The episodes added since there were `first`, oldest first, as arrays that `load` takes."""
-        slots = np.arange(first, self.added) % self.episodes
+    def capacity(self) -> int:
+        """Episodes that the ring holds."""
+        return self.episodes
+
+    def position(self) -> int:
+        """Episodes so far."""
+        return self.added
+
+    def skip(self, rows: int) -> None:
+        """Stand where the ring would after so many episodes."""
+        self.added = rows
+
+    def export(self, since: int) -> dict[str, np.ndarray]:
+        """The episodes added since there were `since`, oldest first, as arrays that `load` takes."""
+        slots = np.arange(since, self.added) % self.episodes
         return self._read(slots) | {"lengths": self.lengths[slots]}
 
     def load(self, arrays: dict[str, np.ndarray]) -> None:

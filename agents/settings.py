@@ -27,6 +27,10 @@ class LearnerSettings:
     )  # fmt: skip
     batch_size: int = knob(256, "Transitions in one update.", count(2**18))
     net_arch: tuple[int, ...] = knob((256, 256), "Hidden layers of actor and critics.", passed_on=False)
+    encoder: str = knob(
+        "none", "Network from an observation to features: NAME:key=value,… (cnn, or module:NAME of your own), or none.",
+        passed_on=False,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ TUNABLE = [field.name for field in dataclasses.fields(TrainConfig) if field.name
 RECIPE_KEYS = ("algo", "env", "her", "about", "settings", "measured")
 # What the task is, beside its id; left out of a run's settings where there is nothing of the kind.
 OF_TASK = ("wrap", "env_option")
+OMITTED = (*OF_TASK, "encoder")
 HINTS = typing.get_type_hints(TrainConfig)
 
 
@@ -158,12 +159,13 @@ def resolve(config: TrainConfig, episode: int = 50) -> Resolved:
     values |= {key: tuple(values[key]) for key in ("net_arch", *OF_TASK)}
     check_ranges(values, classes_of(config.algo, config.her, backend), config.algo, episode)
     _raise_learning_starts(config, values, sources, episode)
+    _take_the_kernel_for_encoders(values, sources)
     _check_ppo(config, values)
     if not 0 <= config.seed < 2**32:
         raise UserError(f"--seed {config.seed}: must lie between 0 and {2**32 - 1}.")
     full = dataclasses.replace(config, out=_checkpoint_name(config), **values)
     settings = {key: getattr(full, key) for key in ("algo", "env", "her", "seed", "device")}
-    kept = {key: value for key, value in values.items() if value or key not in OF_TASK}
+    kept = {key: value for key, value in values.items() if key not in OMITTED or value not in ((), "none")}
     settings |= {key: list(value) if isinstance(value, tuple) else value for key, value in kept.items()}
     sources = {key: source for key, source in sources.items() if key in kept}
     return Resolved(full, sources, path.stem if path else None, settings)
@@ -228,6 +230,15 @@ def _raise_learning_starts(config: TrainConfig, values: dict[str, Any], sources:
     if whole_episodes and values["learning_starts"] < episode * values["n_envs"]:
         values["learning_starts"] = episode * values["n_envs"]
         sources["learning_starts"] = "raised to one episode of each environment"
+
+
+def _take_the_kernel_for_encoders(values: dict[str, Any], sources: dict[str, str]) -> None:
+    """Written-out gradients are for perceptrons. Raises `UserError` where a flag or a recipe asks for them here."""
+    if values["encoder"] == "none" or values.get("kernel", "autograd") == "autograd":
+        return
+    if sources["kernel"] != "default":
+        raise UserError(f"--kernel {values['kernel']} has no encoders; use --kernel autograd.")
+    values["kernel"], sources["kernel"] = "autograd", "encoder"
 
 
 def _check_ppo(config: TrainConfig, values: dict[str, Any]) -> None:

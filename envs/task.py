@@ -108,11 +108,13 @@ def refuse_strange_modules(settings: Mapping[str, Any]) -> None:
 
     A checkpoint's metadata may come from a stranger, and an import runs code: the user names the module, not the file.
     """
-    wrappers, options = settings.get("wrap", ()), settings.get("env_option", ())
+    wrappers, options, encoder = settings.get("wrap", ()), settings.get("env_option", ()), settings.get("encoder")
     for texts in (wrappers, options):
         if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
             raise UserError("the checkpoint's metadata does not say what its task is.")
     modules = [split_module(settings["env"])[0], *(Spec.read(text, "wrapper").module for text in wrappers)]
+    if isinstance(encoder, str):
+        modules.append(Spec.read(encoder, "encoder").module)
     for module in modules:
         if module and module not in sys.modules:
             raise UserError(f"the checkpoint was trained with module {module}; add --modules {module} if you trust it.")

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, NonNegativeFloat, NonNegativeInt, TypeAdapter, 
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents.checkpoint import pack, read_state, restore
+from agents.replay_protocol import durable
 from common.errors import UserError
 from common.files import beside, meta_path, write_atomically
 from persistence import replay_log
@@ -108,16 +109,16 @@ def record(state: RunState, model: BaseAlgorithm) -> None:
 
 def save(files: RunFiles, model: BaseAlgorithm, state: RunState, position_before: int) -> None:
     """Write the replay rows of this segment, then the checkpoint that names them: the rename commits both."""
-    buffer = getattr(model, "replay_buffer", None)
-    if buffer is not None:
-        entry = replay_log.save_since(files.replay / f"{state.segment:06d}.npz", buffer, position_before)
+    replay = durable(model)
+    if replay is not None:
+        entry = replay_log.save_since(files.replay / f"{state.segment:06d}.npz", replay, position_before)
         if entry:
             state.replay = [*state.replay, entry]
     record(state, model)
     write_atomically(files.checkpoint, pack(model, asdict(state)))
-    if buffer is not None:
+    if replay is not None:
         # Only now: until the rename the last checkpoint may still need them.
-        replay_log.prune(files.replay, buffer, state.replay)
+        replay_log.prune(files.replay, replay, state.replay)
 
 
 def load_state(files: RunFiles) -> RunState:
@@ -131,8 +132,8 @@ def load_state(files: RunFiles) -> RunState:
 def resume(files: RunFiles, model: BaseAlgorithm, state: RunState) -> None:
     """Bring a fresh `model` to where the run in `files` stood."""
     restore(model, files.checkpoint)
-    if getattr(model, "replay_buffer", None) is not None:
-        replay_log.restore(files.replay, model.replay_buffer, state.replay)
+    if (replay := durable(model)) is not None:
+        replay_log.restore(files.replay, replay, state.replay)
     model.num_timesteps, model._n_updates = state.steps, state.updates
     model._episode_num = state.episodes
     window = model._stats_window_size

@@ -1,0 +1,94 @@
+"""What makes a replay buffer durable: the one protocol that checkpoints and continued runs use, whoever wrote it.
+
+`EpisodeReplay` follows it; `StockReplay` puts it around Stable-Baselines3's buffers.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from stable_baselines3.common.buffers import ReplayBuffer
+
+
+class DurableReplay(Protocol):
+    """A ring of rows, whatever a row is: a transition of every environment, or an episode."""
+
+    def capacity(self) -> int:
+        """Rows that the ring holds."""
+        ...
+
+    def position(self) -> int:
+        """Where the ring stands, as `export` takes it."""
+        ...
+
+    def export(self, since: int) -> dict[str, np.ndarray]:
+        """The rows added since `position` was `since`, oldest first; each array has one entry a row."""
+        ...
+
+    def load(self, arrays: dict[str, np.ndarray]) -> None:
+        """Add exported rows."""
+        ...
+
+    def skip(self, rows: int) -> None:
+        """Stand, empty, where the ring would stand after `rows` rows that nobody needs any more."""
+        ...
+
+
+class StockReplay:
+    """Stable-Baselines3's buffers. A row is one step of all environments.
+
+    Rows go back in through the buffer's own `add`, so that every index which it keeps (episode starts and lengths)
+    comes out as it was, whichever kind of buffer it is.
+    """
+
+    def __init__(self, buffer: ReplayBuffer):
+        self.buffer = buffer
+        self.keys = list(buffer.observations) if isinstance(buffer.observations, dict) else []
+
+    def capacity(self) -> int:
+        """Rows that the ring holds."""
+        return self.buffer.buffer_size
+
+    def position(self) -> int:
+        """The row that is written next."""
+        return self.buffer.pos
+
+    def rows_since(self, since: int) -> np.ndarray:
+        """Indices written since the position was `since`; at most one turn of the ring."""
+        count = (self.buffer.pos - since) % self.buffer.buffer_size
+        return (since + np.arange(count)) % self.buffer.buffer_size
+
+    def export(self, since: int) -> dict[str, np.ndarray]:
+        """The rows added since the position was `since`."""
+        buffer, rows = self.buffer, self.rows_since(since)
+        arrays = {name: getattr(buffer, name)[rows] for name in ("actions", "rewards", "dones", "timeouts")}
+        for key in self.keys:
+            arrays[f"obs.{key}"] = buffer.observations[key][rows]
+            arrays[f"next.{key}"] = buffer.next_observations[key][rows]
+        if not self.keys:
+            arrays["obs"], arrays["next"] = buffer.observations[rows], buffer.next_observations[rows]
+        return arrays
+
+    def load(self, arrays: dict[str, np.ndarray]) -> None:
+        """Add exported rows one by one."""
+        for row in range(len(arrays["rewards"])):
+            observation, following = (self._at(arrays, name, row) for name in ("obs", "next"))
+            infos = [{"TimeLimit.truncated": bool(t)} for t in arrays["timeouts"][row]]
+            known = (arrays[name][row] for name in ("actions", "rewards", "dones"))
+            self.buffer.add(observation, following, *known, infos)
+
+    def _at(self, arrays: dict[str, np.ndarray], name: str, row: int) -> Any:
+        return {key: arrays[f"{name}.{key}"][row] for key in self.keys} if self.keys else arrays[name][row]
+
+    def skip(self, rows: int) -> None:
+        """Move on without data."""
+        self.buffer.pos = rows % self.buffer.buffer_size
+        if hasattr(self.buffer, "_current_ep_start"):
+            self.buffer._current_ep_start[:] = self.buffer.pos
+
+
+def durable(model: Any) -> DurableReplay | None:
+    """The replay of `model`; None where it has none."""
+    buffer = getattr(model, "replay_buffer", None)
+    return StockReplay(buffer) if isinstance(buffer, ReplayBuffer) else buffer
