@@ -138,7 +138,7 @@ def test_what_is_printed(place: Path, capsys: pytest.CaptureFixture[str], monkey
     out = capsys.readouterr().out
     for words in (
         "SAC + HER on TinyReach-v0, seed 0, to a.zip",
-        "defaults, but total_steps=60",
+        "defaults, but backend=sb3, total_steps=60",
         "exploring:",
         "finished: 60 steps",
     ):
@@ -180,7 +180,7 @@ def test_one_line_says_the_recipe_and_what_departs_from_it() -> None:
     # Raised to what hindsight needs, so not what the flag said.
     assert "but gamma=0.9, learning_starts=400; --show" in text
     assert in_one_line(resolve(TrainConfig(**SMALL), tiny.LENGTH)).startswith(
-        "  defaults, but total_steps=60, n_envs=2"
+        "  defaults, but backend=sb3, total_steps=60, n_envs=2"
     )
 
 
