@@ -43,8 +43,9 @@ def gpu_check(mode: Mode = DEFAULT) -> dict[str, Any]:
     if not torch.equal((a @ a).cpu(), 9 * torch.eye(512)):
         raise TrainingFailure(f"{device} multiplies matrices wrongly; check the driver and the hardware.")
     why = f"{gpu} is here, but PyTorch cannot use it; see scripts/doctor.py" if gpu else "no GPU here"
-    print(f"PyTorch {torch.__version__} computes on {gpu or 'a GPU' if device == 'cuda' else f'the CPU ({why})'}")
-    return {"torch": torch.__version__, "device": device, "gpu": gpu}
+    said = f"PyTorch {torch.__version__} computes on {gpu or 'a GPU' if device == 'cuda' else f'the CPU ({why})'}"
+    print(said)
+    return {"torch": torch.__version__, "device": device, "gpu": gpu, "said": said}
 
 
 def list_envs(mode: Mode = DEFAULT) -> dict[str, Any]:
@@ -60,12 +61,13 @@ def list_envs(mode: Mode = DEFAULT) -> dict[str, Any]:
     if set(observation) != set(GOAL_KEYS):
         raise TrainingFailure(f"{ENV} observes {sorted(observation)}, not {sorted(GOAL_KEYS)}.")
     env.step(env.action_space.sample())
-    print(f"{ENV} steps, and observes {', '.join(f'{key} ({observation[key].size})' for key in GOAL_KEYS)}")
-    return {"env_ids": len(FETCH_IDS)}
+    said = f"{ENV} steps, and observes {', '.join(f'{key} ({observation[key].size})' for key in GOAL_KEYS)}"
+    print(said)
+    return {"env_ids": len(FETCH_IDS), "said": said}
 
 
-def render(out: str = "smoke_frame.png", mode: Mode = DEFAULT) -> dict[str, Any]:
-    """Write a picture (PNG) of the robot to `out`, made without a display."""
+def render(out: str | None = None, mode: Mode = DEFAULT) -> dict[str, Any]:
+    """Write a picture (PNG) of the robot, made without a display, to `out` (smoke_frame.png)."""
     name, reasons = backend()
     if name is None:
         why = "; ".join(f"{key}: {reason}" for key, reason in reasons.items())
@@ -75,7 +77,11 @@ def render(out: str = "smoke_frame.png", mode: Mode = DEFAULT) -> dict[str, Any]
     from common.files import write_atomically
     from envs.make import make_env
 
-    env, png, path = make_env(ENV, render_mode="rgb_array"), io.BytesIO(), chapter.file("frame.png", mode, out)
+    env, png, path = (
+        make_env(ENV, render_mode="rgb_array"),
+        io.BytesIO(),
+        chapter.file("frame.png", mode, out or (None if mode.publish else "smoke_frame.png")),
+    )
     env.reset(seed=0)
     frame = env.render()
     env.close()
@@ -83,8 +89,10 @@ def render(out: str = "smoke_frame.png", mode: Mode = DEFAULT) -> dict[str, Any]
         raise TrainingFailure(f"{name} renders a blank picture; try MUJOCO_GL={'osmesa' if name == 'egl' else 'egl'}.")
     Image.fromarray(frame).save(png, "PNG")
     write_atomically(path, png.getvalue())
-    print(f"{name} renders {frame.shape[1]} x {frame.shape[0]} pixels -> {path}")
-    return {"backend": name, "width": frame.shape[1], "height": frame.shape[0], "std": round(float(frame.std()), 1)}
+    said = f"{name} renders {frame.shape[1]} x {frame.shape[0]} pixels -> {path.name}"
+    print(said)
+    facts = {"backend": name, "width": frame.shape[1], "height": frame.shape[0], "std": round(float(frame.std()), 1)}
+    return facts | {"said": said}
 
 
 def ppo_smoke(n_envs: int = 8, total_steps: int = 50_000, out: str = "ppo_smoke", overwrite: bool = False,
@@ -108,8 +116,10 @@ def ppo_smoke(n_envs: int = 8, total_steps: int = 50_000, out: str = "ppo_smoke"
     if weights_sha256(model.policy) != meta.weights_sha256 or not env.action_space.contains(action):
         raise TrainingFailure(f"{path}.zip does not hold the policy that was trained.")
     env.close()
-    print(f"PPO: {meta.steps:,} steps in {meta.wall_clock_s:.0f} s -> {path}.zip, which PPO.load loads and which acts")
-    return meta.model_dump(include={"steps", "updates", "n_envs", "device", "wall_clock_s", "steps_per_second"})
+    said = f"PPO: {meta.steps:,} steps in {meta.wall_clock_s:.0f} s -> {out}.zip, which PPO.load loads and which acts"
+    print(said)
+    facts = meta.model_dump(include={"steps", "updates", "n_envs", "device", "wall_clock_s", "steps_per_second"})
+    return facts | {"said": said}
 
 
 def everything(json_out: str | None = None, mode: Mode = DEFAULT) -> int:
