@@ -13,12 +13,12 @@ import typing
 import zipfile
 from pathlib import Path
 
+from agents.settings import Algo
 from analysis.reports import TrainMeta, load
 from common import provenance
 from common.errors import UserError, closest
 from common.files import exists, meta_path, parse_json
 from common.net_arch import check_net_arch
-from configs.train_config import Algo
 
 POLICY = "policy.pth"
 STATE = "run_state.json"

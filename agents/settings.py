@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 from common.knobs import ABOVE_0, NOT_NEGATIVE, SHARE, Range, another_default, count, knob
 
+Algo = Literal["ppo", "sac", "td3"]
+
 
 @dataclass(frozen=True)
 class LearnerSettings:

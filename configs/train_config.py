@@ -10,12 +10,11 @@ from typing import Literal
 
 from tyro.conf import UseAppendAction
 
-from agents.settings import ALGORITHMS, BACKENDS, HindsightSettings
+from agents.settings import ALGORITHMS, BACKENDS, Algo, HindsightSettings
 from common.knobs import Range, accepts, count, knob
 
 # A flag that may be given several times: --wrap lowpass --wrap obs_noise:std=0.01
 Repeated = UseAppendAction[tuple[str, ...]]
-Algo = Literal["ppo", "sac", "td3"]
 MOST_ENVS = 4_096
 
 

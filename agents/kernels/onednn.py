@@ -32,15 +32,26 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, then: str = "n
 
 
 class OneDnnStack(MlpStack):
-    """`MlpStack` with one product for each member. A trace holds, for each layer, a list of K tensors (B, outputs)."""
+    """`MlpStack` with one product for each member. A trace holds, for each layer, a list of K tensors (B, outputs).
+
+    In memory weights are (outputs, inputs), as oneDNN likes them best; `weights` are transposed views.
+    """
 
     def __init__(self, k: int, sizes: Sequence[int], device: str = "cpu"):
         super().__init__(k, sizes, device)
-        # Views of `flat` and `grad`, made once: making one costs about as much as a small operation.
-        self.layers = [[(w[m], w[m].T, b[m, 0]) for m in range(k)]
-                       for w, b in zip(self.weights, self.biases, strict=True)]  # fmt: skip
-        self.grads = [[(w[m], b[m, 0]) for m in range(k)]
-                      for w, b in zip(self.grad_weights, self.grad_biases, strict=True)]  # fmt: skip
+        # Made once: making a view costs about as much as a small operation.
+        self.layers = self._members(self.weights, self.biases)
+        self.grads = self._members(self.grad_weights, self.grad_biases)
+
+    def views(self, flat: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Weights (K, inputs, outputs) and biases (K, 1, outputs) of each layer as views of `flat`."""
+        weights, biases = super().views(flat)
+        shapes = [(self.k, b, a) for a, b in zip(self.sizes, self.sizes[1:], strict=False)]
+        return [w.view(shape).transpose(1, 2) for w, shape in zip(weights, shapes, strict=True)], biases
+
+    def _members(self, weights: list[Tensor], biases: list[Tensor]) -> list[list[tuple[Tensor, Tensor, Tensor]]]:
+        """For each layer and member: W (outputs, inputs), Wᵀ, b (outputs,)."""
+        return [[(w[m].T, w[m], b[m, 0]) for m in range(self.k)] for w, b in zip(weights, biases, strict=True)]
 
     def forward(self, x: Tensor, members: slice = ALL) -> Trace:
         """Inputs (B, sizes[0]) to the activations of all layers of `members`."""
@@ -50,7 +61,7 @@ class OneDnnStack(MlpStack):
         for number, layer in enumerate(self.layers):
             # h ← relu(h W + b)
             then = "relu" if number < last else "none"
-            h = [linear(below, w_t, b, then) for below, (_, w_t, b) in zip(h, layer[members], strict=True)]
+            h = [linear(below, w, b, then) for below, (w, _, b) in zip(h, layer[members], strict=True)]
             trace.append(h)
         return trace
 
@@ -67,9 +78,9 @@ class OneDnnStack(MlpStack):
         for member, d in enumerate(delta):
             for number in reversed(range(len(self.layers))):
                 below = trace[number - 1][member] if number else x
-                grad_weight, grad_bias = self.grads[number][member]
-                # dL/dW = hᵀ δ, dL/db = Σ δ
-                grad_weight.copy_(linear(below.T, d.T))
+                grad_weight, _, grad_bias = self.grads[number][member]
+                # dL/dW = δᵀ h, dL/db = Σ δ. With one of the two in order, oneDNN puts only the other in order.
+                grad_weight.copy_(linear(d.T.contiguous(), below.T))
                 torch.sum(d, dim=0, out=grad_bias)
                 if number:
                     d = self._down(number, member, d, below)
@@ -86,11 +97,11 @@ class OneDnnStack(MlpStack):
         for place, (member, d) in enumerate(zip(range(self.k)[members], delta, strict=True)):
             for number in reversed(range(1, len(self.layers))):
                 d = self._down(number, member, d, trace[number - 1][place])
-            result.append(linear(d, self.layers[0][member][0][columns]))
+            result.append(linear(d, self.layers[0][member][1][columns]))
         return torch.stack(result)
 
     def _down(self, number: int, member: int, delta: Tensor, below: Tensor) -> Tensor:
         # δ ← (δ Wᵀ) ⊙ [h > 0]
-        weight = self.layers[number][member][0]
-        delta = delta * weight[:, 0] if delta.shape[1] == 1 else linear(delta, weight)
+        weight, transposed, _ = self.layers[number][member]
+        delta = delta * weight if delta.shape[1] == 1 else linear(delta, transposed)
         return torch.ops.aten.threshold_backward.grad_input(delta, below, 0, grad_input=delta)
