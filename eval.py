@@ -74,7 +74,7 @@ class EvalConfig:
     video_size: int = 240
     """Pixels of one cell."""
     n_envs: int = 2
-    """Environments that run side by side; changes the time it takes and nothing else."""
+    """Parallel environments; their number changes the time it takes and nothing else."""
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     """Where the network lives. One observation at a time is faster on the CPU."""
     trust_checkpoint: bool = False

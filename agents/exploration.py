@@ -1,7 +1,7 @@
 """How actions are chosen while exploring: the policy's own noise, and a share of random actions in its place.
 
-Both may be correlated in time. Independent noise shakes the hand about its path; correlated ("coloured") noise carries
-it somewhere, so that a random hand meets an object more often and pushes it further.
+Both may be correlated in time. Independent noise only jitters the gripper around its path;
+correlated ("coloured") noise carries it somewhere, so that it meets an object more often and pushes it further.
 
 Sources: random actions in hindsight learning, Andrychowicz et al. 2017 (arXiv:1707.01495), section 4.4; coloured noise,
 Eberhard et al. 2023, "Pink Noise Is All You Need", made as in Timmer & König 1995.

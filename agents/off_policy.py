@@ -144,7 +144,7 @@ class FastOffPolicy(OffPolicyAlgorithm):
         self, learning_starts: int, action_noise: Any = None, n_envs: int = 1
     ) -> tuple[np.ndarray, np.ndarray]:
         """Random actions in the warm-up; then the policy's, of which a share is replaced by random ones."""
-        # Bursts carry the hand away from an object that it has just learned to find, so they come as it learns that.
+        # Bursts carry the gripper away from an object that it has just learned to find, so they come as it learns that.
         moved = self.replay_buffer.moved_lately()
         noise, scaled, random_now = self.explorer.draw(self.generator, self.fast["random_action_prob"], moved)
         x, goal = self.replay_buffer.flat(self._last_obs), slice(self.replay_buffer.goal, 2 * self.replay_buffer.goal)

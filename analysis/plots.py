@@ -55,7 +55,7 @@ def distance_threshold(report: EvalReport) -> float:
 
 
 def new_figure(width: float, height: float, panels: int = 1, **options: Any) -> tuple[Figure, list[Axes]]:
-    """An empty figure of `width` by `height` inches with `panels` axes side by side."""
+    """An empty figure of `width` by `height` inches with `panels` axes in a row."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -260,7 +260,7 @@ def build_parser() -> argparse.ArgumentParser:
     curve.add_argument("--net", action="store_true", help="leave out the episodes that began solved")
     distribution = commands.add_parser("distribution", help="final distances and times to success of one report")
     distribution.add_argument("report", metavar="REPORT.json", help="a report of eval.py")
-    compare = commands.add_parser("compare", help="reports side by side")
+    compare = commands.add_parser("compare", help="several reports in one figure")
     compare.add_argument("reports", nargs="+", metavar="REPORT.json", help="reports of eval.py")
     for command in (curve, distribution, compare):
         command.add_argument("--out", required=True, metavar="FILE.png", help="where to write the figure")

@@ -1,4 +1,4 @@
-"""A mistake that the user can mend: shown as one line, exit status 2, never a traceback.
+"""A user error: shown as one line, exit status 2, never a traceback.
 
 Everything below the command line raises `UserError`; `common/cli.py` is the one place that prints it.
 """

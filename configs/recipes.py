@@ -24,7 +24,7 @@ from configs.limits import check_ranges
 from configs.train_config import RunSettings, TrainConfig
 
 FOLDER = Path(__file__).parent
-# Settings of the one run at hand, which no recipe may fix.
+# Settings of one particular run, which no recipe may fix.
 PER_RUN = {"algo", "env", "her", "seed", "out", "device", "track", "config", "overwrite", "show_settings",
            "smoke"}  # fmt: skip
 TUNABLE = [field.name for field in dataclasses.fields(TrainConfig) if field.name not in PER_RUN]

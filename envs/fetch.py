@@ -30,7 +30,7 @@ from envs.reflection import Reflection, fetch_reflection
 from envs.shared_model import SharedModel
 from envs.stability import unstable
 
-# One unit of action moves the mocap body by 5 cm; the hand keeps pointing down.
+# One unit of action moves the mocap body by 5 cm; the gripper keeps pointing down.
 STEP_M = 0.05
 QUATERNION = np.array([1.0, 0.0, 1.0, 0.0])
 # Below this the second angle is a quarter turn, and the first and third are one (upstream's `_EPS4`).
@@ -134,10 +134,10 @@ class IndexedFetch(Distributed, SharedModel, MujocoFetchEnv):
         if model.na != 0:
             data.act[:] = None
         if self.has_object:
-            hand = self.initial_gripper_xpos[:2]
-            place = hand
-            while np.linalg.norm(place - hand) < 0.1:
-                place = hand + self.np_random.uniform(-self.obj_range, self.obj_range, size=2)
+            gripper = self.initial_gripper_xpos[:2]
+            place = gripper
+            while np.linalg.norm(place - gripper) < 0.1:
+                place = gripper + self.np_random.uniform(-self.obj_range, self.obj_range, size=2)
             self._object_qpos[:] = place
         mujoco.mj_forward(model, data)
         return True
@@ -181,7 +181,7 @@ class IndexedFetch(Distributed, SharedModel, MujocoFetchEnv):
         return achieved.copy(), self.goal.copy(), self._grip_xpos.copy()
 
     def _set_action(self, action: np.ndarray) -> None:
-        """Command (4,): the hand's displacement in units of 5 cm, and the fingers. In the dtype that came in."""
+        """Command (4,): the gripper's displacement in units of 5 cm, and the fingers. In the dtype that came in."""
         fingers = 0.0 if self.block_gripper else action.item(3)
         for actuator, address in self._actuators:
             self._ctrl[actuator] = fingers if address is None else self._qpos[address] + fingers

@@ -1,8 +1,9 @@
 """The Fetch tasks in a mirror: what an episode looks like with left and right exchanged.
 
-The table, the goals and the hand are symmetric about the vertical plane y = 0.75 m through the middle of the table; the
-arm behind the hand is nearly so (tests/envs/test_reflection.py measures by how much). So every recorded transition is
-worth two. Source of the idea: Lin et al. 2020, "Invariant Transform Experience Replay" (arXiv:1909.10707).
+The table, the goals and the gripper are symmetric about the vertical plane y = 0.75 m through the middle of the table;
+the arm behind the gripper is nearly so (tests/envs/test_reflection.py measures by how much). So every recorded
+transition is worth two. Source of the idea: Lin et al. 2020, "Invariant Transform Experience Replay"
+(arXiv:1909.10707).
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def describe(status: int, tail: tuple[str, ...]) -> str:
 
 
 class Attempt:
-    """A try under way, the job's lock in its hands. Raises `Busy` where another process has it."""
+    """An attempt in progress, which holds the job's lock. Raises `Busy` where another process has it."""
 
     def __init__(self, job: Job):
         self.job, self.files = job, files_of(job)
@@ -87,7 +87,7 @@ class Attempt:
             log.flush()
             self.log_begins = log.tell()
             self.program = program
-            # Several jobs side by side are a busy machine to each other.
+            # Several jobs at once make the machine busy for each other.
             environment = dict(os.environ)
             wait_asleep(environment)
             # A session of its own: Ctrl-C in a terminal reaches the sweep alone, which passes it on once.

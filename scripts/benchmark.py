@@ -45,7 +45,7 @@ class BenchmarkConfig:
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     """Where updates are computed."""
     n_envs: int = 16
-    """Environments side by side."""
+    """Parallel environments."""
     rounds: int = 5
     """How often each contestant is timed."""
     quick: bool = False

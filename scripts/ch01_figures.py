@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def panels(count: int, width: float) -> tuple[Figure, list[Any]]:
-    """A figure of `width` inches with `count` plain axes side by side."""
+    """A figure of `width` inches with `count` plain axes in a row."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, 3.8), layout="constrained")

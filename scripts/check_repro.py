@@ -53,7 +53,7 @@ class ReproConfig:
     json_out: str | None = None
     """Report to write."""
     kill: bool = False
-    """Kill the second run in its middle (SIGKILL) and continue it with the same command."""
+    """Kill the second run halfway through (SIGKILL) and continue it with the same command."""
     smoke: bool = False
     """Make everything small, the report in a temporary folder: shows that the path works."""
 

@@ -1,4 +1,4 @@
-"""What can this machine do, and what exactly mends what it cannot?
+"""What can this machine do, and which command fixes what it cannot?
 
     python scripts/doctor.py                                 # one line a check: ok, warn or FAIL
     python scripts/doctor.py --json-out results/doctor.json
@@ -299,7 +299,7 @@ def write_report(path: str, findings: dict[str, list[Finding]], seconds: float) 
 
 def examine_and_tell(argv: Sequence[str] | None = None) -> int:
     """All checks, printed as they come; the exit status. Raises `UserError` on a report that cannot be written."""
-    parser = argparse.ArgumentParser(prog="doctor.py", description="What this machine can do, and what mends the rest.")
+    parser = argparse.ArgumentParser(prog="doctor.py", description="What this machine can do, and how to fix the rest.")
     parser.add_argument("--json-out", help="report to write")
     arguments = parser.parse_args(argv)
     if arguments.json_out is not None:
