@@ -38,7 +38,7 @@ def trends_figure(runs: dict[str, list[dict[str, Any]]]) -> Figure:
     _lines(right, runs, ENTROPY, lambda run: [(row["steps"], row["alpha"]) for row in run["trend"]])
     right.set_yscale("log")
     right.set_ylabel("entropy coefficient α (logarithmic)")
-    right.set_title("How much does entropy weigh?  ◦ number solved at the end", fontsize=10)
+    right.set_title("How much does entropy weigh? At the right: solved at the end", fontsize=10)
     for name in ENTROPY:
         for run in runs[name][:1]:
             last = run["trend"][-1]

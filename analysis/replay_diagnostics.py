@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # m: side of a cell of the coverage picture.
 CELL = 0.02
+# m: how far around the goals that picture shows.
+AROUND = 0.3
 # Points in the picture of promises; the numbers use all.
 SHOWN = 400
 REPLAY, NEWEST, PROMISED, OBTAINED = GREY, COLOURS[0], COLOURS[1], COLOURS[2]
@@ -104,6 +106,13 @@ def diagnose(
     return numbers | {"findings": findings(numbers)}
 
 
+def brief(numbers: dict[str, Any]) -> dict[str, Any]:
+    """The numbers without those that only the figure needs."""
+    critics = {key: value for key, value in numbers["critics"].items() if key != "pairs"}
+    cover = {key: value for key, value in numbers["coverage"].items() if key not in ("visits", "goals")}
+    return numbers | {"critics": critics, "coverage": cover}
+
+
 def findings(numbers: dict[str, Any]) -> list[str]:
     """What is wrong, a line each; nothing for a healthy run."""
     found, critics, cover = [], numbers["critics"], numbers["coverage"]
@@ -113,8 +122,12 @@ def findings(numbers: dict[str, Any]) -> list[str]:
             f"entropy outweighs reward: of a return of {critics['obtained']:.2f} it is {critics['entropy']:.2f}, "
             f"rewards are {critics['rewards']:.2f}; lower the entropy coefficient"
         )
-    # The scale of what can be promised: the return itself, whose sign may be either.
-    scale = max(abs(critics["obtained"]), abs(critics["rewards"]))
+    # A solved task leaves small returns, beside which every error is large: the scale is the largest return so far.
+    scale = max(
+        abs(row[key])
+        for row in [*numbers["trend"], critics | {"soft": critics["obtained"]}]
+        for key in ("soft", "rewards")
+    )
     if critics["low"] is not None and critics["low"] > 0 and critics["error"] > 0.25 * scale:
         found.append(
             f"critics overestimate: {critics['promised']:.2f} promised, {critics['obtained']:.2f} obtained "
@@ -146,12 +159,18 @@ def diagnostics_figure(runs: dict[str, dict[str, Any]], title: str) -> Figure:
             axes.spines[["top", "right"]].set_visible(False)
             panel(axes, numbers)
         success = numbers["trend"][-1]["success"]
-        grid[0, column].set_title(f"{name}\n{success['successes']} of {success['n']} solved at the end", fontsize=11)
-    for row in (0, 1):
-        # The same scale in a row, so that columns can be compared.
-        for axes in grid[row, 1:]:
-            axes.sharex(grid[row, 0]) if row == 0 else axes.sharey(grid[row, 0])
-            axes.autoscale()
+        grid[0, column].set_title(
+            f"{name.replace('_', ' ')}\n{success['successes']} of {success['n']} solved at the end", fontsize=11
+        )
+    # The same scale in a row, so that columns can be compared.
+    lowest = min(numbers["rewards"]["edges"][0] for numbers in runs.values())
+    farthest = max(high for numbers in runs.values() for _, _, high in numbers["distances"]["quartiles"])
+    goals = np.concatenate([numbers["coverage"]["goals"] for numbers in runs.values()])
+    for rewards, distances, places in zip(*grid[:3], strict=True):
+        rewards.set_xlim(1.02 * lowest, 0.02 * abs(lowest))
+        distances.set_ylim(0, 105 * farthest)
+        places.set_xlim(goals[:, 0].min() - AROUND, goals[:, 0].max() + AROUND)
+        places.set_ylim(goals[:, 1].min() - AROUND, goals[:, 1].max() + AROUND)
     figure.suptitle(title, fontsize=12)
     return figure
 
@@ -173,7 +192,6 @@ def _distance_panel(axes: Axes, numbers: dict[str, Any]) -> None:
     axes.fill_between(where, low, high, color=NEWEST, alpha=0.2, linewidth=0, label="middle half")
     axes.plot(where, middle, color=NEWEST, marker="o", markersize=3.5, label="median")
     axes.axhline(100 * FETCH_THRESHOLD, color="black", linestyle="--", linewidth=1)
-    axes.set_ylim(bottom=0)
     axes.set_xlabel("age in the replay (% of episodes, oldest first)")
     axes.set_ylabel("distance to the goal (cm)")
     axes.legend(frameon=False, fontsize=9, loc="upper right")
@@ -219,6 +237,7 @@ def _trend_panel(axes: Axes, numbers: dict[str, Any]) -> None:
     axes.set_xlabel("environment steps")
     axes.set_ylabel("mean return")
     axes.set_title(f"entropy coefficient {trend[0]['alpha']:.3g} to {trend[-1]['alpha']:.3g}", fontsize=9)
+    axes.margins(y=0.3)
     axes.legend(frameon=False, fontsize=9)
 
 

@@ -109,7 +109,7 @@ def diagnose(seeds: str = "0", total_steps: int = 4000, mode: Mode = DEFAULT) ->
     from break_sac import HOW, SICK, examined
 
     from analysis.critic_trends import trends_figure
-    from analysis.replay_diagnostics import diagnostics_figure
+    from analysis.replay_diagnostics import brief, diagnostics_figure
 
     chosen, runs = parse_seeds(seeds)[: 1 if mode.smoke else None], {}
     for how in HOW:
@@ -121,6 +121,7 @@ def diagnose(seeds: str = "0", total_steps: int = 4000, mode: Mode = DEFAULT) ->
     shown = {how: runs[how][0] for how in ("healthy", *SICK)}
     draw(diagnostics_figure(shown, f"{ENV}, SAC, seed {chosen[0]}"), "diagnostics.png", mode)
     draw(trends_figure(runs), "critics.png", mode)
+    runs = {how: [*own[:1], *map(brief, own[1:])] if how in shown else [*map(brief, own)] for how, own in runs.items()}
     chapter.write("diagnose", {"runs": runs}, mode, config={"total_steps": total_steps}, env_id=ENV, seeds=chosen)
     return 0
 
