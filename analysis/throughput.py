@@ -90,6 +90,7 @@ def sweep_figure(rows: list[dict[str, Any]]) -> Figure:
         axes.set_xlabel("parallel environments")
         axes.set_title(title, fontsize=10)
     seeds = max(p["seeds"] for p in found)
-    figure.suptitle(f"Speeds: fastest of {seeds}; 95%: median of {seeds} seeds; missing: not reached", fontsize=10)
+    many = f"Speeds: fastest of {seeds} seeds; 95%: their median" if seeds > 1 else "One seed a point"
+    figure.suptitle(f"{many}; missing: not above 95% twice in a row", fontsize=10)
     figure.legend(loc="outside lower center", ncols=4, frameon=False)
     return figure
