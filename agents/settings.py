@@ -24,7 +24,7 @@ class LearnerSettings:
     gamma: float = knob(0.99, "Discount factor.", SHARE)
     learning_rate: float = knob(3e-4, "Step size of Adam, for all networks.", ABOVE_0)
     learning_rate_end_factor: float = knob(
-        1.0, "Share of it that is left at the end of the run; it falls in a straight line. 1 keeps it constant.", SHARE,
+        1.0, "Fraction of the learning rate left at the end of the run; it falls linearly, 1 is constant.", SHARE,
         passed_on=False,
     )  # fmt: skip
     batch_size: int = knob(256, "Transitions in one update.", count(2**18))
@@ -39,11 +39,11 @@ class LearnerSettings:
 class OffPolicySettings(LearnerSettings):
     """What learners with a replay buffer read."""
 
-    buffer_size: int = knob(1_000_000, "Replay: transitions that are kept.", count(10**9))
+    buffer_size: int = knob(1_000_000, "Size of the replay buffer, in transitions.", count(10**9))
     learning_starts: int = knob(1000, "Random steps before the first update.", Range(0, 10**12))
-    train_freq: int = knob(1, "Vector steps between two rounds of updates.", count(10**6))
-    gradient_steps: int = knob(-1, "Updates a round; -1: as many as transitions were collected.", Range(-1, 10**6))
-    tau: float = knob(0.005, "Share of the new weights that enters the target networks at each update.", SHARE)
+    train_freq: int = knob(1, "Steps of all environments between two rounds of updates.", count(10**6))
+    gradient_steps: int = knob(-1, "Updates per round; -1: one for each collected transition.", Range(-1, 10**6))
+    tau: float = knob(0.005, "Rate at which the target networks follow: target += tau * (weights - target).", SHARE)
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class Td3Settings(OffPolicySettings):
         0.1, "Standard deviation of the exploration noise, in units of the action space.", NOT_NEGATIVE, passed_on=False
     )
     policy_delay: int = knob(2, "Critic updates for each actor update.", count(10**6))
-    target_policy_noise: float = knob(0.2, "Noise that smooths the target action.", NOT_NEGATIVE)
-    target_noise_clip: float = knob(0.5, "Bound of that noise.", NOT_NEGATIVE)
+    target_policy_noise: float = knob(0.2, "Standard deviation of the noise added to target actions.", NOT_NEGATIVE)
+    target_noise_clip: float = knob(0.5, "Bound to which that noise is clipped.", NOT_NEGATIVE)
 
 
 @dataclass(frozen=True)
@@ -71,13 +71,13 @@ class PpoSettings(LearnerSettings):
     """Proximal Policy Optimisation, Stable-Baselines3's."""
 
     batch_size: int = another_default(LearnerSettings, "batch_size", 64)
-    n_steps: int = knob(2048, "Steps of each environment between two updates.", count(10**6))
-    n_epochs: int = knob(10, "Passes over them.", count(10_000))
-    gae_lambda: float = knob(0.95, "Bias against variance of the advantage (Schulman et al. 2016).", SHARE)
-    clip_range: float = knob(0.2, "How far the ratio of new to old probabilities may move.", NOT_NEGATIVE)
+    n_steps: int = knob(2048, "Steps of each environment per rollout.", count(10**6))
+    n_epochs: int = knob(10, "Passes over each rollout.", count(10_000))
+    gae_lambda: float = knob(0.95, "Lambda of generalised advantage estimation (Schulman et al. 2016).", SHARE)
+    clip_range: float = knob(0.2, "How far the ratio of new to old probabilities may differ from 1.", NOT_NEGATIVE)
     ent_coef: float | Literal["auto"] = knob(0.0, "Weight of the entropy bonus.", NOT_NEGATIVE)
     vf_coef: float = knob(0.5, "Weight of the value loss.", NOT_NEGATIVE)
-    max_grad_norm: float = knob(0.5, "Gradients longer than this are clipped.", ABOVE_0)
+    max_grad_norm: float = knob(0.5, "Norm to which gradients are clipped.", ABOVE_0)
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class HindsightSettings:
     """Hindsight Experience Replay, with sac and td3."""
 
     her_goal_selection_strategy: Literal["future", "final", "episode"] = knob(
-        "future", "Which achieved goals stand in for the desired one."
+        "future", "Which achieved goals replace the desired one."
     )
     her_n_sampled_goal: int = knob(4, "Relabelled transitions for each original one.", count(1_000))
 
@@ -94,26 +94,26 @@ class HindsightSettings:
 class FastSettings:
     """What our learner has beyond stock: off, but for the linear map before the networks, which costs nothing."""
 
-    random_action_prob: float = knob(0.0, "Share of exploring actions that are uniform, not the policy's.", SHARE)
+    random_action_prob: float = knob(0.0, "Probability that an exploring action is uniformly random.", SHARE)
     action_persistence: float = knob(
         1.0,
-        "For how many steps the choice between a random action and the policy's holds, on average.",
+        "Mean number of steps for which the choice between random and policy actions is kept.",
         Range(1, 10**6),
     )
     noise_beta: float = knob(
-        0.0, "Correlation in time of the random actions: power falls as 1/f to this; 0 white, 1 pink.", NOT_NEGATIVE
+        0.0, "Exponent of the spectrum of random actions, 1/f^beta: 0 is white noise, 1 pink.", NOT_NEGATIVE
     )
     moved_fraction: float = knob(
-        0.0, "Share of each batch from episodes in which the achieved goal moved more than 2 cm.", SHARE
+        0.0, "Fraction of each batch drawn from episodes in which the achieved goal moved more than 2 cm.", SHARE
     )
     match_desired_goals: bool = knob(
-        False, "Take moved_fraction from the episodes that came nearest to the goals of the task."
+        False, "Draw that fraction from the episodes that came nearest to the task's desired goals."
     )
     achieved_goal_prob: float = knob(
-        0.0, "Share of exploring episodes that act on a goal near the task's that was achieved before.", SHARE
+        0.0, "Probability that an exploring episode acts on an achieved goal near the desired one.", SHARE
     )
     mirror: bool = knob(
-        False, "Half of each batch with left and right exchanged; for tasks that say how, as the Fetch tasks do."
+        False, "Reflect half of each batch, left and right exchanged; for tasks that define it, as the Fetch tasks do."
     )
     n_steps: int = knob(1, "Steps whose rewards are added up before the critic estimates the rest.", count(10**6))
     kernel: str = knob(
@@ -124,9 +124,9 @@ class FastSettings:
     )
     clip_targets: bool = knob(False, "Clip the critics' targets to [-1/(1 - gamma), 0]; for rewards between -1 and 0.")
     normalise: bool = knob(
-        True, "Observations by their running mean and spread, folded into the first layer of the checkpoint."
+        True, "Normalise observations by running mean and standard deviation, folded into the checkpoint's first layer."
     )
-    relative_goal: bool = knob(True, "Desired minus achieved goal as an input of its own, folded the same way.")
+    relative_goal: bool = knob(True, "Add desired minus achieved goal as an input, folded into the first layer.")
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Changes:
     n_sampled_goal: int | None = None
     """Relabelled transitions for each original one, with hindsight."""
     strategy: str | None = None
-    """Which achieved goals stand in for the desired one, with hindsight: future, final or episode."""
+    """Which achieved goals replace the desired one, with hindsight: future, final or episode."""
     learning_starts: int | None = None
     """Random steps before the first update."""
 

@@ -41,7 +41,7 @@ class RunSettings:
     eval_every: int = knob(
         10_000, "Steps between evaluations during training, which come with checkpoints; 0 for none.", Range(0, 10**12)
     )
-    eval_episodes: int = knob(50, "Episodes of each of them, on seeds of their own.", count(10_000))
+    eval_episodes: int = knob(50, "Episodes of each evaluation, on seeds used for nothing else.", count(10_000))
 
 
 READERS = {name: (RunSettings, settings) for name, settings in ALGORITHMS.items()} | {
@@ -67,17 +67,17 @@ class TrainConfig:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the networks live; auto takes the GPU where PyTorch sees one."""
     backend: Literal["fast", "sb3"] | None = None
-    """Whose learner: ours (sac, td3), or Stable-Baselines3's own classes with the same hyperparameters."""
+    """Which implementation: ours (sac, td3), or Stable-Baselines3's own classes with the same hyperparameters."""
     track: Literal["tb", "none"] = "tb"
     """TensorBoard logs under runs/, or none; <out>.metrics.jsonl is written either way."""
     config: str | None = None
     """Recipe to use instead of the one for algorithm and task: a file, or a name in configs/."""
     overwrite: bool = False
-    """Start anew where a run of this name exists; without it the same command continues one that was interrupted."""
+    """Replace an existing run of this name; without it, the same command continues an interrupted run."""
     show_settings: bool = False
     """Print every setting and where it came from before the training starts."""
     smoke: bool = False
-    """Make everything small: shows in seconds that the path works, and teaches nothing."""
+    """Run everything at its smallest size: shows in seconds that the command works; nothing is learned."""
 
     wrap: Repeated = ()
     """Wrapper around the environment, NAME or NAME:key=value,…; repeat for more, the first one innermost."""
