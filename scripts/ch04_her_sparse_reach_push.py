@@ -8,7 +8,7 @@
     python scripts/ch04_her_sparse_reach_push.py ablation --env FetchPush-v4 --nsg-values 2,4,8 --seed 0
     python scripts/ch04_her_sparse_reach_push.py report               # numbers and figures of the page, from results/
 
-Everything can be interrupted; the same command continues, and what is finished is not done again.
+Everything can be interrupted; the same command continues. What is finished is not done again.
 """
 
 from __future__ import annotations
@@ -42,14 +42,16 @@ def trained(env: str, her: bool, seed: int, changes: Changes, mode: Mode, overwr
 
 def evaluated(checkpoint: Path, env: str, episodes: int, mode: Mode) -> Path:
     """The report of a checkpoint on seeds 0, 1, …, made where there is none of this checkpoint and these seeds."""
+    from eval import EvalConfig, describe, evaluate
+
     path = chapter.file(f"{checkpoint.stem.lower()}_eval.json", mode)
     episodes = 2 if mode.smoke else episodes
     if path.exists() and checkpoint.exists():
         earlier = load(path, EvalReport)
         if len(earlier.seeds) == episodes and earlier.checkpoint_sha256 == sha256(checkpoint.read_bytes()):
             return path
-    chapter.call("eval.py", "--ckpt", str(checkpoint), "--env", env, "--seeds", "0", "--n-episodes", str(episodes),
-                 "--deterministic", "--json-out", str(path))  # fmt: skip
+    report = evaluate(EvalConfig(ckpt=str(checkpoint), env=env, seeds="0", n_episodes=episodes, json_out=str(path)))
+    print(describe(report))
     return path
 
 
@@ -62,7 +64,7 @@ def train(env: str = PUSH, her: bool = False, seed: int = 0, changes: Change = N
 
 
 @chapter.command("eval")
-def evaluate(ckpt: str, env: str | None = None, n_episodes: int = 100, mode: Mode = DEFAULT) -> int:
+def evaluate_one(ckpt: str, env: str | None = None, n_episodes: int = 100, mode: Mode = DEFAULT) -> int:
     """Evaluate a checkpoint on held-out episodes; the report is named after it."""
     path = Path(ckpt)
     if mode.smoke and not path.exists():
@@ -86,9 +88,8 @@ def compare(env: str = PUSH, seeds: str = "0,1,2", changes: Change = NONE, n_epi
     data = compared(rows_of_files(found))
     print(text_of(env, data))
     curves = {method.replace("_", " "): [run["evaluations"] for run in data[method]["runs"]] for method in METHODS}
-    name = f"{env.lower()}_comparison"
-    save_figure(curves_figure({env: curves}), str(chapter.file(f"{name}.png", mode)))
-    chapter.write(name, data, mode, env_id=env)
+    save_figure(curves_figure({env: curves}), str(chapter.file(f"{env.lower()}_comparison.png", mode)))
+    chapter.write(f"{env.lower()}_comparison", data, mode, env_id=env)
     return 0
 
 
@@ -138,7 +139,7 @@ def both_ways(env: str) -> None:
     def command(seeds: str = "0,1,2", changes: Change = NONE, n_episodes: int = 100, mode: Mode = DEFAULT) -> int:
         return compare(env, seeds, changes, n_episodes, mode)
 
-    command.__doc__ = f"{env} without and with hindsight: train, evaluate, compare."
+    command.__doc__ = f"{env} both ways: train, evaluate, compare."
     chapter.command(f"{env[5:-3].lower()}-all")(command)
 
 
