@@ -1,4 +1,4 @@
-"""What stands before the networks: normalisation and the relative goal, as one linear map that folds into a layer.
+"""What precedes the networks: normalisation and the relative goal, as one linear map that folds into a layer.
 
     φ = A x + c,   x = (achieved_goal, desired_goal, observation),   φ = (x normalised, (desired − achieved) / scale)
 

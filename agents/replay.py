@@ -34,8 +34,8 @@ Strategy = Literal["future", "final", "episode"]
 class Batch:
     """Transitions as flat arrays, float32: x and next_x (B, D) with D = 2 G + O, actions (B, A), the rest (B,).
 
-    With n steps to a target, `next_x` comes n steps after `x` and `rewards` is what these steps add up to, discounted;
-    `discounts` is what the value of `next_x` counts: γⁿ, or 0 where the task has ended.
+    With targets of n steps, `next_x` is n steps after `x` and `rewards` is the discounted sum over these steps;
+    `discounts` is the factor applied to V(next_x): γⁿ, or 0 where the task has terminated.
     """
 
     x: np.ndarray
@@ -63,7 +63,7 @@ def extra_boxes(space: gym.spaces.Dict) -> dict[str, gym.spaces.Box]:
 
 
 class EpisodeReplay:
-    """A ring of episodes of up to T steps, for goal-conditioned dictionary observations.
+    """A ring buffer of episodes of up to T steps, for goal-conditioned dictionary observations.
 
     Goals and vectors are kept as one flat array, everything else (images) in its own type beside it. An episode keeps
     T + 1 observations, since what follows one step comes before the next.
@@ -282,7 +282,7 @@ class EpisodeReplay:
         return self.stored["x"][slots, chosen + 1, : self.goal]
 
     def capacity(self) -> int:
-        """Episodes that the ring holds."""
+        """Number of episodes in the ring buffer."""
         return self.episodes
 
     def position(self) -> int:
@@ -290,7 +290,7 @@ class EpisodeReplay:
         return self.added
 
     def skip(self, rows: int) -> None:
-        """Stand where the ring would after so many episodes."""
+        """Move to the position that the ring buffer has after so many episodes."""
         self.added = rows
 
     def export(self, since: int) -> dict[str, np.ndarray]:

@@ -12,14 +12,14 @@ from stable_baselines3.common.buffers import ReplayBuffer
 
 
 class DurableReplay(Protocol):
-    """A ring of rows, whatever a row is: a transition of every environment, or an episode."""
+    """A ring buffer of rows, whatever a row is: a transition of every environment, or an episode."""
 
     def capacity(self) -> int:
-        """Rows that the ring holds."""
+        """Number of rows in the ring buffer."""
         ...
 
     def position(self) -> int:
-        """Where the ring stands, as `export` takes it."""
+        """Position of the ring buffer, as `export` takes it."""
         ...
 
     def export(self, since: int) -> dict[str, np.ndarray]:
@@ -31,7 +31,7 @@ class DurableReplay(Protocol):
         ...
 
     def skip(self, rows: int) -> None:
-        """Stand, empty, where the ring would stand after `rows` rows that nobody needs any more."""
+        """Move, empty, to the position after `rows` rows that are no longer needed."""
         ...
 
 
@@ -47,7 +47,7 @@ class StockReplay:
         self.keys = list(buffer.observations) if isinstance(buffer.observations, dict) else []
 
     def capacity(self) -> int:
-        """Rows that the ring holds."""
+        """Number of rows in the ring buffer."""
         return self.buffer.buffer_size
 
     def position(self) -> int:
@@ -55,7 +55,7 @@ class StockReplay:
         return self.buffer.pos
 
     def rows_since(self, since: int) -> np.ndarray:
-        """Indices written since the position was `since`; at most one turn of the ring."""
+        """Indices written since the position was `since`; at most one turn of the ring buffer."""
         count = (self.buffer.pos - since) % self.buffer.buffer_size
         return (since + np.arange(count)) % self.buffer.buffer_size
 

@@ -41,7 +41,7 @@ def segment_lengths(settings: dict[str, Any], episode: int | None) -> tuple[int,
     total = math.ceil(settings["total_steps"] / unit) * unit
     segment = max(1, round(settings["checkpoint_every"] / unit)) * unit
     if settings["algo"] != "ppo":
-        # The rows of one segment must not overtake each other in the ring.
+        # The rows of one segment must not overtake each other in the ring buffer.
         most = (settings["buffer_size"] // n_envs - 1) * n_envs // unit * unit
         if most < unit:
             raise UserError(f"--buffer-size {settings['buffer_size']} holds less than an episode of each environment.")

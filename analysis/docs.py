@@ -14,7 +14,7 @@ Seven marks, invisible on a rendered page; what stands between a mark and its en
     <!--sweep results/sweeps/z.json-->…<!--/sweep-->                   every run of a sweep, a row a variant
 
 No line may begin with a value's mark: a comment at the beginning of a line opens an HTML block, in which Markdown is
-not read, and the paragraph falls apart. Where a rate stands in running text, its format is `prose`.
+not read, and the paragraph falls apart. A rate in running text has the format `prose`.
 
 A region of a lab lies between the comments `# --8<-- [start:name]` and `# --8<-- [end:name]`.
 """

@@ -48,7 +48,7 @@ def across_seeds(
 
     Two to four seeds: Student's t (a bootstrap of so few values is far too narrow). Five or more: percentile bootstrap
     with a fixed generator, so that a report is the same twice. One seed: no interval, (None, None, "none: one seed").
-    The interval is cut at `bounds`; pass None for a quantity without bounds.
+    The interval is clipped to `bounds`; pass None for a quantity without bounds.
     """
     n = len(values)
     if n == 0:

@@ -79,7 +79,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
 
 
 def rows_text(rows: Sequence[dict[str, Any]]) -> str:
-    """The table of runs. No rate stands in it without its n and its interval."""
+    """The table of runs. No rate without its n and its interval."""
     return aligned(HEADER, [_cells(row) for row in rows])
 
 

@@ -95,7 +95,7 @@ class EarlyWarning(RunCallback):
         self.probe = GradientProbe(self.model.policy)
 
     def _on_step(self) -> bool:
-        # Before Stable-Baselines3 adds the value of what time cut off to the last reward of an episode.
+        # Before Stable-Baselines3 adds the value of a truncated state to the last reward of an episode.
         self.largest_reward = max(self.largest_reward, float(np.abs(self.locals["rewards"]).max()))
         self.episodes += int(np.sum(self.locals["dones"]))
         return True

@@ -1,6 +1,6 @@
 """From the command line to typed settings: errors are one line and exit status 2, never a traceback.
 
-tyro parses the flags; what it says about a mistake is cut down to one line here, with the nearest flag that exists.
+tyro parses the flags; its message about a mistake is reduced to one line here, with the nearest flag that exists.
 """
 
 from __future__ import annotations

@@ -130,7 +130,7 @@ def fits(value: Any, kind: Any) -> bool:
 
 @dataclass(frozen=True)
 class Spec:
-    """`module:name:key=value,…` taken apart."""
+    """The parts of `module:name:key=value,…`."""
 
     module: str | None
     name: str
@@ -183,7 +183,7 @@ class Registry:
         return sorted(self.makers)
 
     def find(self, text: str) -> tuple[Spec, Callable[..., Any]]:
-        """`text` taken apart, and its maker. Raises `UserError` naming the nearest name."""
+        """The parts of `text`, and its maker. Raises `UserError` naming the nearest name."""
         spec = Spec.read(text, self.what)
         known = self.names()
         if spec.module in known:

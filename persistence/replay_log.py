@@ -28,7 +28,7 @@ def save_since(path: Path, replay: DurableReplay, before: int) -> dict[str, Any]
 
 
 def _first_needed(replay: DurableReplay, entries: list[dict[str, Any]]) -> int:
-    """Index of the oldest entry that the ring still holds a part of."""
+    """Index of the oldest entry of which a part is still in the ring buffer."""
     first, newer = len(entries), 0
     while first > 0 and newer < replay.capacity():
         first -= 1
@@ -37,7 +37,7 @@ def _first_needed(replay: DurableReplay, entries: list[dict[str, Any]]) -> int:
 
 
 def prune(folder: Path, replay: DurableReplay, entries: list[dict[str, Any]]) -> None:
-    """Delete the files that no continued run will read, so that a long run takes no more disk than its ring."""
+    """Delete the files that no continued run will read, so that a long run takes no more disk than its ring buffer."""
     for entry in entries[: _first_needed(replay, entries)]:
         (folder / entry["name"]).unlink(missing_ok=True)
 
@@ -52,7 +52,7 @@ def restore(folder: Path, replay: DurableReplay, entries: list[dict[str, Any]]) 
                 f"the checkpoint beside {folder} names no replay files of ours; start anew with --overwrite."
             )
     first = _first_needed(replay, entries)
-    # Older files were overwritten in memory: they are skipped, but the position in the ring is kept.
+    # Older files were overwritten in memory: they are skipped, but the position in the ring buffer is kept.
     replay.skip(sum(entry["rows"] for entry in entries[:first]))
     for entry in entries[first:]:
         path = folder / entry["name"]
