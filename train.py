@@ -25,13 +25,13 @@ from common import provenance
 from common.cli import guarded, parse
 from common.errors import TrainingFailure, UserError
 from common.files import check_writable
-from common.openmp import wait_asleep
+from common.openmp import spin_briefly
 from common.registry import modules_of
 from configs.recipes import Resolved, of_task, resolve
 from configs.train_config import TrainConfig
 
 # Before anything imports PyTorch, which reads this once.
-wait_asleep()
+spin_briefly()
 
 if TYPE_CHECKING:
     from stable_baselines3.common.callbacks import BaseCallback

@@ -18,7 +18,7 @@ from typing import IO, Literal
 
 from common import provenance
 from common.errors import printable
-from common.openmp import wait_asleep
+from common.openmp import spin_briefly
 from configs.sweep import Job
 from jobs.records import evaluation_of, files_of, meta_of, take_lock
 
@@ -89,7 +89,7 @@ class Attempt:
             self.program = program
             # Several jobs at once make the machine busy for each other.
             environment = dict(os.environ)
-            wait_asleep(environment)
+            spin_briefly(environment)
             # A session of its own: Ctrl-C in a terminal reaches the sweep alone, which passes it on once.
             self.process = subprocess.Popen(
                 [sys.executable, str(CHILD), str(os.getpid()), str(ROOT / program), *words],

@@ -1,4 +1,4 @@
-"""How busy the machine is with other things, and how threads wait."""
+"""How busy the machine is with other programs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 
 import common.load
 from common.load import OtherLoad, busy_seconds
-from common.openmp import VARIABLE, wait_asleep
 
 
 @pytest.mark.skipif(not Path("/proc/stat").exists(), reason="the kernel's counters are Linux's")
@@ -54,20 +53,3 @@ def test_only_our_own_cores_count(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         f"cpu {ticks * 99} 0 0 0\ncpu0 {ticks * 99} 0 0 0\ncpu1 {ticks} {ticks} 0 7 7 0 0 0\n"
     )
     assert busy_seconds() == 2.0
-
-
-def test_the_users_own_word_stands() -> None:
-    environment: dict[str, str] = {}
-    wait_asleep(environment)
-    assert environment == {VARIABLE: "PASSIVE"}
-    environment = {VARIABLE: "ACTIVE"}
-    wait_asleep(environment)
-    assert environment == {VARIABLE: "ACTIVE"}
-
-
-def test_it_is_set_before_pytorch_reads_it() -> None:
-    code = "import sys, train; assert 'torch' not in sys.modules; import torch; print(torch.__config__.parallel_info())"
-    environment = {key: value for key, value in os.environ.items() if key != VARIABLE}
-    shown = environment | {"OMP_DISPLAY_ENV": "TRUE"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=shown, check=True)
-    assert "OMP_WAIT_POLICY = 'PASSIVE'" in done.stderr
