@@ -66,7 +66,7 @@ class TrainConfig:
     """Checkpoint to write, without .zip; by default under checkpoints/, named after algorithm, task and seed."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the networks live; auto takes the GPU where PyTorch sees one."""
-    backend: Literal["fast", "sb3"] | None = None
+    backend: Literal[tuple(BACKENDS)] | None = None
     """Which implementation: ours (sac, td3), or Stable-Baselines3's own classes with the same hyperparameters."""
     track: Literal["tb", "none"] = "tb"
     """TensorBoard logs under runs/, or none; <out>.metrics.jsonl is written either way."""
