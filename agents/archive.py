@@ -29,8 +29,11 @@ LARGEST_POLICY = 512 * 2**20
 
 
 def zip_path(text: str) -> Path:
-    """The checkpoint's path, whether or not the user typed `.zip`."""
-    return Path(text if text.endswith(".zip") else text + ".zip")
+    """The checkpoint's path, whether or not the user typed `.zip`. Raises `UserError` on a name of nothing else."""
+    path = Path(text if text.endswith(".zip") else text + ".zip")
+    if path.name == ".zip":
+        raise UserError(f"--ckpt {text}: give the name of a checkpoint.")
+    return path
 
 
 def _check_readable(path: Path) -> None:

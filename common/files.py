@@ -62,6 +62,7 @@ def stage(path: str | Path, data: bytes) -> Path:
     refuse_special(path)
     # The name is fixed, not random: what a killed process left behind is overwritten by the next one.
     temporary = path.with_name(f".{path.name}.tmp")
+    missing = [folder for folder in (path.parent, *path.parent.parents) if not os.path.lexists(folder)]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(_new_file(temporary), "wb") as file:
@@ -72,6 +73,9 @@ def stage(path: str | Path, data: bytes) -> Path:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+        for folder in missing:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
         raise _cannot_write(path, error) from error
     return temporary
 

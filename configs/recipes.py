@@ -256,6 +256,6 @@ def _checkpoint_name(config: TrainConfig) -> str:
     out = config.out or f"checkpoints/{recipe_name(config.algo, config.env, config.her)}_seed{config.seed}"
     out = out.removesuffix(".zip")
     # "folder/" would write folder.zip, which is not what it says.
-    if Path(out).name in ("", "..") or out.endswith("/"):
+    if os.path.basename(out) in ("", ".", ".."):
         raise UserError(f"--out {config.out}: give a file name.")
     return out
