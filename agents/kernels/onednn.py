@@ -75,6 +75,8 @@ class OneDnnStack(MlpStack):
 
     def backward(self, x: Tensor, trace: Trace, delta: Tensor) -> None:
         """Write the gradient into `grad`, given dL/d(output) = `delta` (K, B, sizes[-1])."""
+        # Reference code again, where rows lie apart.
+        x = x.contiguous()
         for member, d in enumerate(delta):
             for number in reversed(range(len(self.layers))):
                 below = trace[number - 1][member] if number else x
@@ -97,7 +99,8 @@ class OneDnnStack(MlpStack):
         for place, (member, d) in enumerate(zip(range(self.k)[members], delta, strict=True)):
             for number in reversed(range(1, len(self.layers))):
                 d = self._down(number, member, d, trace[number - 1][place])
-            result.append(linear(d, self.layers[0][member][1][columns]))
+            # A few columns of W lie apart in memory, for which oneDNN has only its slow reference code.
+            result.append(linear(d, self.layers[0][member][1][columns].contiguous()))
         return torch.stack(result)
 
     def _down(self, number: int, member: int, delta: Tensor, below: Tensor) -> Tensor:
