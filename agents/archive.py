@@ -1,4 +1,4 @@
-"""What can be said of a checkpoint without PyTorch: whether it is there, whole, one of ours, and fits its metadata.
+"""Checks of a checkpoint that need no PyTorch: it exists, is complete, is one of ours, and matches its metadata.
 
 A broken file is found here in a moment, before anything slow is imported. Nothing is unpickled: the zip's members are
 bytes, the metadata is JSON.

@@ -1,4 +1,4 @@
-"""Controllers by name: what acts without having learned, behind the same `predict` as a policy.
+"""Controllers by name: agents that do not learn, with the same `predict` as a policy.
 
     python eval.py --agent zero --env FetchPush-v4
     python eval.py --agent my_module:upwards:speed=0.5 --env FetchReach-v4

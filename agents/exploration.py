@@ -1,4 +1,4 @@
-"""How actions are chosen while exploring: the policy's own noise, and a share of random actions in its place.
+"""How exploring actions are chosen: the policy's own noise, and random actions with some probability.
 
 Both may be correlated in time. Independent noise only jitters the gripper around its path;
 correlated ("coloured") noise carries it somewhere, so that it meets an object more often and pushes it further.

@@ -1,4 +1,4 @@
-"""Which episodes to replay and which goals to act on: achieved goals near to those which the task asks for.
+"""Which episodes to replay and which goals to act on: achieved goals close to the desired ones.
 
 Uniform replay repeats what happens most; on PickAndPlace hardly any of it happens in the air, where half of the goals
 are. Here a goal is drawn from those the task has asked for, and the episode is taken that came nearest to it, out of a

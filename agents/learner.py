@@ -1,4 +1,4 @@
-"""What every learner of ours offers, whichever way it computes its gradients, and the tuples that go in and out.
+"""The interface of our learners, however they compute gradients, and the named tuples they take and return.
 
 `agents/sac.py` and `agents/td3.py` are the learners to read: ordinary modules and automatic differentiation.
 `agents/kernels/` computes the same updates faster for perceptrons; `agents/kernels/registry.py` chooses.

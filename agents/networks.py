@@ -1,4 +1,4 @@
-"""What a policy is made of: its name, its layers and its encoder, from the settings and the observation space alone.
+"""The parts of a policy: its name, its layers and its encoder, from the settings and the observation space alone.
 
 Both backends build their policies from here, and so does the loading of a checkpoint. An encoder turns an observation
 into features; with none, an observation is its own features, and images go through Stable-Baselines3's `NatureCNN`.

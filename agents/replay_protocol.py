@@ -1,4 +1,4 @@
-"""What makes a replay buffer durable: the one protocol that checkpoints and continued runs use, whoever wrote it.
+"""What makes a replay buffer durable: the protocol through which checkpoints and resumed runs use any of them.
 
 `EpisodeReplay` follows it; `StockReplay` puts it around Stable-Baselines3's buffers.
 """

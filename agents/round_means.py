@@ -1,4 +1,4 @@
-"""Means over a round of updates: what is logged of it, as Stable-Baselines3 logs it.
+"""Means over a round of updates, logged under the names that Stable-Baselines3 uses.
 
 A single update's loss says little, since it depends on which transitions were drawn.
 """

@@ -1,4 +1,4 @@
-"""What each learner can be told: one class for each algorithm, one for what hindsight and our own learner add.
+"""Settings of the learners: one class for each algorithm, one for what hindsight and our own learner add.
 
 Nothing heavy is imported here: the command line reads these classes before it knows whether anything will run. A new
 knob is one line below, and the line of the learner that reads it. Defaults are Stable-Baselines3's own, with one

@@ -1,4 +1,4 @@
-"""Numbers and code in the Markdown pages, filled in from where they really are.
+"""Fills numbers and code in the Markdown pages from reports and sources.
 
     python -m analysis.docs            # rewrite README.md and tutorials/*.md
     python -m analysis.docs --check    # exit status 1 where a page differs

@@ -1,4 +1,4 @@
-"""Who learns how fast: the recipes' seeds and whatever ran beside them, from the committed reports."""
+"""Learning curves of all recipes and seeds, and of stock where it was measured, from the committed reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The metric log of a run, `<out>.metrics.jsonl`: one JSON object a line, appended while the run goes on.
+"""The metric log of a run, `<out>.metrics.jsonl`: one JSON object per line, appended during the run.
 
 A line has `kind` ("train" or "evaluation"), `steps`, `updates`, `wall_clock_s`, and then either numbers under the names
 that TensorBoard shows ("rollout/success_rate"), or the fields of `reports.Evaluation`.

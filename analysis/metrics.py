@@ -1,4 +1,4 @@
-"""The one definition of every per-episode metric, computed from what was recorded of an episode.
+"""Definitions of all per-episode metrics, computed from the record of an episode.
 
 Lengths are in metres in MuJoCo's world frame, actions in the units of the action space, time in environment steps.
 """

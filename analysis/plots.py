@@ -1,4 +1,4 @@
-"""Figures from logs and reports, one command each; every one says how many episodes stand behind it.
+"""Figures from logs and reports, one command each; each states how many episodes it is based on.
 
     python -m analysis.plots curve RUN.metrics.jsonl [MORE.metrics.jsonl …] --out curve.png [--x minutes] [--net]
     python -m analysis.plots distribution REPORT.json --out distribution.png

@@ -1,4 +1,4 @@
-"""Two runs of one command side by side: are they equal, and if not, do they behave alike?"""
+"""Compare two runs of one command: are they equal, and if not, do they behave alike?"""
 
 from __future__ import annotations
 

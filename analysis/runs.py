@@ -1,4 +1,4 @@
-"""What training runs reached: one run in a row, and the seeds of one setting together."""
+"""Results of training runs: one row per run, and a summary over the seeds of one setting."""
 
 from __future__ import annotations
 

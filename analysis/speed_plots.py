@@ -1,4 +1,4 @@
-"""Figures of speed: where the time goes, and who learns how fast."""
+"""Figures of speed: time by part of the loop, and learning curves."""
 
 from __future__ import annotations
 

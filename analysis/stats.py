@@ -1,4 +1,4 @@
-"""Intervals and summaries: how sure a number is, from how many episodes or seeds."""
+"""Confidence intervals and summaries over episodes and seeds."""
 
 from __future__ import annotations
 

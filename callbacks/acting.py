@@ -1,4 +1,4 @@
-"""A trained policy's deterministic actions, at a fifth of the time that Stable-Baselines3's `predict` takes.
+"""A trained policy's deterministic actions, in a fifth of the time of Stable-Baselines3's `predict`.
 
 `predict` copies the observation, looks whether it could be an image or a batch, builds a distribution and keeps it in
 the policy, so that two threads cannot share one. Here the same network layers are called with the same numbers, and

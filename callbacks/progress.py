@@ -1,4 +1,4 @@
-"""A progress bar: steps, steps per second, time left, success of the last training episodes; a line an evaluation."""
+"""A progress bar: steps, steps per second, time left, success of recent training episodes; one line per evaluation."""
 
 from __future__ import annotations
 

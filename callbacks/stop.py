@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: stop at the next environment step, so that the run can leave its files in order.
+"""Ctrl-C and SIGTERM: stop at the next environment step, so that the run can save its files.
 
 The signals themselves are caught in `common/signals.py`, which needs no learner: a sweep stops by them, too.
 """

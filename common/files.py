@@ -1,4 +1,4 @@
-"""Write-then-rename, the one way in which this project writes a file that somebody may read later.
+"""Atomic writes (write, then rename): how this project writes every file that may be read later.
 
 A kill at any byte leaves either the old file or the new one, never a half of each.
 """

@@ -1,4 +1,4 @@
-"""Which hidden layers a network may have: a slip of the keyboard, or a damaged file, must not fill the memory."""
+"""Limits on hidden layers, so that a typing error or a damaged file cannot fill the memory."""
 
 from __future__ import annotations
 

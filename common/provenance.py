@@ -1,4 +1,4 @@
-"""Where a number came from: versions, commit, hardware, command and configuration hash.
+"""Provenance of a result: versions, commit, hardware, command and configuration hash.
 
 Nothing here imports a simulator or a learner: versions are read from the installed packages' metadata. The import
 itself needs no package at all, so that `scripts/doctor.py` can look at a machine where some are missing.

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM are kept in mind until the program comes to a place where it can stop in order."""
+"""Defers SIGINT and SIGTERM to a safe point, at which the program can stop cleanly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps that stand on one another: run in order, each timed, and the first that fails ends them.
+"""Dependent steps: run in order, each timed, stopping at the first that fails.
 
     status, outcomes = run_steps({"gpu-check": gpu_check, "render": lambda: render("frame.png")})
 

@@ -1,4 +1,4 @@
-"""What no run can use, or no machine can do, is refused before any work begins.
+"""Refuses settings that cannot be run, before any work begins.
 
 The range of a single number stands beside it (agents/settings.py, configs/train_config.py); here is what concerns
 several settings together.

@@ -1,4 +1,4 @@
-"""Making an environment by its id: `make_env("FetchPush-v4")`, with one clear line where that cannot be.
+"""Making an environment by its id: `make_env("FetchPush-v4")`, with a one-line error where that is not possible.
 
 To add an environment of your own, register it with Gymnasium (`gymnasium.register`); anything in its registry works
 here, and hindsight works on it where it is goal-conditioned (dictionary observations and a `compute_reward`). On the

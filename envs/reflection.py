@@ -1,4 +1,4 @@
-"""The Fetch tasks in a mirror: what an episode looks like with left and right exchanged.
+"""The mirror symmetry of the Fetch tasks: an episode with left and right exchanged.
 
 The table, the goals and the gripper are symmetric about the vertical plane y = 0.75 m through the middle of the table;
 the arm behind the gripper is nearly so (tests/envs/test_reflection.py measures by how much). So every recorded

@@ -1,4 +1,4 @@
-"""One MuJoCo model in memory for all environments of a task.
+"""One MuJoCo model in memory, shared by all environments of a task.
 
 A model is never written to while physics runs. Environments that step in turn on equal copies push each other's out of
 the processor's cache: eight a core cost 5 to 7% of a Push step on the two-core test machine, which sharing saves.

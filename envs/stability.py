@@ -1,4 +1,4 @@
-"""Physics that broke down is an error here, not a silent new beginning.
+"""Raise on divergence, instead of MuJoCo's silent reset.
 
 Where positions, velocities or accelerations are not finite or huge, MuJoCo writes a warning, resets its state to the
 model's default pose and goes on: observations stay finite and mean nothing. `IndexedFetch.step` sees that by the clock

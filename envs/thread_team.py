@@ -1,4 +1,4 @@
-"""A few threads that take their orders at little cost: each its own tasks, or all from one list.
+"""A small thread pool with low overhead per call: fixed tasks for each thread, or one shared queue.
 
 A step of a vector environment is short: an executor's futures, with their conditions and callbacks, would take some
 percent of it. Here an order is one entry in a queue, and its end the release of one lock.

@@ -1,4 +1,4 @@
-"""One try of a job: its train.py, then its eval.py, each a process of its own, one at a time.
+"""One attempt at a job: its train.py, then its eval.py, each in a process of its own.
 
 `train.py` continues by itself what an earlier try began, so that every try is started the same way.
 """

@@ -1,4 +1,4 @@
-"""What the files of a job say: how far it is, how often it failed, and whether somebody is at work on it.
+"""The state of a job, read from its files: progress, failures, and whether a process is working on it.
 
 Nothing is kept in memory that is not in a file, so that any process may end at any moment and another one go on.
 """

@@ -1,4 +1,4 @@
-"""The jobs of a sweep on a Slurm cluster, through submitit; the same files say how far each is.
+"""The jobs of a sweep on a Slurm cluster, through submitit, with the same files for their state.
 
 A Slurm job is one job of the sweep. Before its time is up, and when it is preempted, submitit's signal comes: training
 saves, the job is requeued, and the same train.py command continues. A training that fails is tried once more inside its

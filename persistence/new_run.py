@@ -1,4 +1,4 @@
-"""Beginning a run under a name: what may not be lost by it, and the moment at which it takes the place of an older one.
+"""Starting a run under a name: what must not be lost, and when it replaces an older run.
 
 An older run is deleted only when the first checkpoint of the new one is on the disk, whole, under a temporary name.
 Whatever goes wrong before that leaves the folder as it was.

@@ -1,4 +1,4 @@
-"""The replay buffer on disk, one file for each segment of a run, so that saving costs what was added since the last."""
+"""The replay buffer on disk, one file for each segment of a run, so that saving costs only what was added since the last save."""
 
 from __future__ import annotations
 

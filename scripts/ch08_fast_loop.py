@@ -1,4 +1,4 @@
-"""Chapter 08: how fast can it learn? Where the time goes, the two floors, each improvement, and runs on many machines.
+"""Chapter 08: how fast can it learn? Where the time goes, the two limits, each improvement, and learning curves.
 
 python scripts/ch08_fast_loop.py all         # the lab and all below but the sweep; runs/ch08/
 python scripts/ch08_fast_loop.py profile     # stock Stable-Baselines3 and ours on Push, second by second

@@ -1,4 +1,4 @@
-"""What can this machine do, and which command fixes what it cannot?
+"""What can this machine do, and which commands fix the rest?
 
     python scripts/doctor.py                                 # one line a check: ok, warn or FAIL
     python scripts/doctor.py --json-out results/doctor.json

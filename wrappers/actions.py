@@ -1,4 +1,4 @@
-"""What stands between a policy's action and the simulator: scaling, a low-pass filter, a delay, noise.
+"""Wrappers between a policy's action and the simulator: scaling, a low-pass filter, a delay, noise.
 
 Actions a ∈ [−1, 1]⁴ of the Fetch tasks are displacements in units of 5 cm, 25 of them a second. The simulator clips
 what reaches it to the action space.
