@@ -1,4 +1,4 @@
-"""The replay buffer on disk, one file for each segment of a run, so that saving costs only what was added since the last save."""
+"""The replay buffer on disk, one file for each segment of a run: a save writes only what is new."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records what happened in the simulator, independent of what other wrappers do to actions, observations and rewards."""
+"""Records what happened in the simulator, whatever other wrappers do to actions, observations and rewards."""
 
 from __future__ import annotations
 
