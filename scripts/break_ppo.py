@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,6 +131,20 @@ def solved(model: Any, bug: Bug, n: int) -> Rate:
     return rate([bool(trace.successes[-1]) for trace in traces])
 
 
+def over_seeds(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The seeds of one bug: episodes solved by the runs that ended with a policy, and each warning's first steps."""
+    from analysis.metrics import rate
+
+    ended = [row["success"] for row in rows if row["success"]]
+    flags = [i < success["successes"] for success in ended for i in range(success["n"])]
+    steps: dict[str, list[int]] = {}
+    for row in rows:
+        for warning in row["warnings"]:
+            steps.setdefault(warning["rule"], []).append(warning["steps"])
+    said = (f"{rule.replace('_', ' ')} (from {min(at):,} steps on, {len(at)} of {len(rows)})" for rule, at in steps.items())
+    return {"success": rate(flags).model_dump(), "seeds_with_policy": len(ended), "warned": "; ".join(said) or "nothing"}
+
+
 def main(
     how: str = "all", seeds: str = "0", steps: int = 24_000, folder: str = FOLDER, list: bool = False,
     json_out: str | None = None, smoke: bool = False,
@@ -168,7 +182,8 @@ def main(
             words = ", ".join(f"{f['rule']} at {f['steps']:,}" for f in found) or "no warning"
             ended = format_rate(success) if success else f"ended by a NaN after {watch.num_timesteps:,} steps"
             print(f"{name:20s} seed {seed}: {ended}; {words}", flush=True)
-    data = {"steps": steps, "bugs": {name: BUGS[name].about for name in names}, "runs": rows}
+    bugs = {name: {"about": BUGS[name].about} | over_seeds([row for row in rows if row["how"] == name]) for name in names}
+    data = {"steps": steps, "bugs": bugs, "runs": rows}
     path = Path(json_out or Path(folder, "broken.json"))
     common = provenance.metadata({"how": how, "steps": steps}, seeds=numbers, env_id=ENV, n_envs=8,
                                  wall_clock_s=round(time.monotonic() - began, 3))  # fmt: skip
