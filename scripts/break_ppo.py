@@ -141,8 +141,9 @@ def over_seeds(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     for row in rows:
         for warning in row["warnings"]:
             steps.setdefault(warning["rule"], []).append(warning["steps"])
-    said = (f"{rule.replace('_', ' ')} (from {min(at):,} steps on, {len(at)} of {len(rows)})" for rule, at in steps.items())
-    return {"success": rate(flags).model_dump(), "seeds_with_policy": len(ended), "warned": "; ".join(said) or "nothing"}
+    n = len(rows)
+    said = [f"{rule.replace('_', ' ')} ({min(at):,} steps, {len(at)} of {n} seeds)" for rule, at in steps.items()]
+    return {"success": rate(flags).model_dump(), "seeds_with_policy": len(ended), "warned": "; ".join(said) or "none"}
 
 
 def main(
@@ -182,7 +183,7 @@ def main(
             words = ", ".join(f"{f['rule']} at {f['steps']:,}" for f in found) or "no warning"
             ended = format_rate(success) if success else f"ended by a NaN after {watch.num_timesteps:,} steps"
             print(f"{name:20s} seed {seed}: {ended}; {words}", flush=True)
-    bugs = {name: {"about": BUGS[name].about} | over_seeds([row for row in rows if row["how"] == name]) for name in names}
+    bugs = {name: over_seeds([row for row in rows if row["how"] == name]) for name in names}
     data = {"steps": steps, "bugs": bugs, "runs": rows}
     path = Path(json_out or Path(folder, "broken.json"))
     common = provenance.metadata({"how": how, "steps": steps}, seeds=numbers, env_id=ENV, n_envs=8,
