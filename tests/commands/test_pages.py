@@ -23,6 +23,8 @@ PAGES = [page.relative_to(ROOT) for page in [*docs.pages(ROOT), ROOT / "CONTRIBU
 FENCED = re.compile(r"^```bash\n(.*?)^```$", re.S | re.M)
 # Tools whose own run is this test run, or that only start a server or a shell.
 NOT_RUN = ("pytest", "ruff", "tensorboard")
+# Scripts beside the chapters' own that have a small mode.
+WITH_SMOKE = ("check_repro.py", "sweep.py", "break_ppo.py")
 # Folders in git, by its own list; in those of which a reader's files are part, names need not exist.
 LISTED = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.splitlines()
 FOLDERS = sorted({line.split("/")[0] for line in LISTED if "/" in line and line[0] != "."} - {"checkpoints", "videos"})
@@ -56,7 +58,9 @@ def smoke_form(command: str) -> list[str] | None:
             words[words.index("--n-episodes") + 1] = "2"
         else:
             words += ["--n-episodes", "2"]
-    elif target == "train.py" or (target.startswith("scripts/ch")) or target.endswith(("check_repro.py", "sweep.py")):
+    elif target.startswith("scripts/labs/") and "--steps" in words:
+        words[words.index("--steps") + 1] = "800"
+    elif target == "train.py" or target.startswith("scripts/ch") or target.endswith(WITH_SMOKE):
         words += ["--smoke"]
     return [sys.executable, *words[1:]]
 
