@@ -96,7 +96,7 @@ def multi_seed(seeds: str = "0-2", mode: Mode = DEFAULT) -> int:
 
 
 @chapter.command
-def broken(seeds: str = "0-2", steps: int = 24_000, mode: Mode = DEFAULT) -> int:
+def broken(seeds: str = "0-2", steps: int = 16_000, mode: Mode = DEFAULT) -> int:
     """Train with each bug of scripts/break_ppo.py, watched: which warnings come, when, and what the policy solves.
 
     Args:
