@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +43,34 @@ LINES = {ew.STD: (LIMITS.std_low, LIMITS.std_high), ew.KL: (LIMITS.kl,), ew.DEAD
 # What the logarithmic axes show: an exploded run may be ten decades away.
 RANGES = {ew.LOSS: (1e-3, 1e3), ew.STD: (1e-2, 1e2), ew.KL: (1e-3, 1e2), ew.POLICY_LOSS: (1e-3, 1e1),
           ew.NORM: (1e-1, 1e3)}  # fmt: skip
+
+
+def runs_in(folder: Path) -> dict[str, list[list[ew.Row]]]:
+    """The rows of every `<name>_seed<k>.metrics.jsonl` in a folder, by name."""
+    runs: dict[str, list[list[ew.Row]]] = {}
+    for log in sorted(folder.glob("*_seed*.metrics.jsonl")):
+        try:
+            runs.setdefault(log.name.rpartition("_seed")[0], []).append(ew.rows_of(str(log)))
+        except UserError:
+            # Ended by a NaN in its first update: there is nothing to see.
+            continue
+    return runs
+
+
+def ranges(runs: list[list[ew.Row]]) -> dict[str, dict[str, float]]:
+    """Of each panel, what the seeds of one setting showed: lowest, highest, and the first seed's first and last."""
+    found = {}
+    for _, key, *_ in PANELS:
+        seen = [[_shown(row, key) for row in rows if key in row] for rows in runs]
+        if all(seen):
+            low, high = min(map(min, seen)), max(map(max, seen))
+            found[key] = {"low": low, "high": high, "first": seen[0][0], "last": seen[0][-1]}
+    return found
+
+
+def _shown(row: ew.Row, key: str) -> float:
+    """A number as its panel has it: of the policy's loss, the size."""
+    return abs(row[key]) if key == ew.POLICY_LOSS else row[key]
 
 
 def dashboard_figure(runs: dict[str, list[list[ew.Row]]], title: str = "") -> Figure:
@@ -94,7 +123,7 @@ def _line(
 ) -> None:  # fmt: skip
     """One run in one panel, with a cross at each first warning of `rules`."""
     known = [row for row in rows if key in row]
-    shown = lambda row: float(np.clip(abs(row[key]) if key == ew.POLICY_LOSS else row[key], *edges))  # noqa: E731
+    shown = lambda row: float(np.clip(_shown(row, key), *edges))  # noqa: E731
     panel.plot([row["steps"] for row in known], [shown(row) for row in known], color=colour,
                linewidth=4 if wide else 1.4, alpha=0.45 if wide else 0.9)  # fmt: skip
     for finding in ew.first_findings(rows) if rules else []:

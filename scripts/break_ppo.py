@@ -136,7 +136,8 @@ def one(how: str, seed: int, steps: int, out: Path, n: int) -> dict[str, Any]:
     from analysis.reports import DataReport, load, save
     from common import provenance
 
-    path, config, began = out.with_name(f"{out.name}.json"), {"how": how, "seed": seed, "steps": steps}, time.monotonic()
+    config, began = {"how": how, "seed": seed, "steps": steps}, time.monotonic()
+    path = out.with_name(f"{out.name}.json")
     if path.exists() and (earlier := load(path, DataReport)).config == config | {"n": n}:
         return earlier.data
     watch, success = train(how, seed, steps, out, n)

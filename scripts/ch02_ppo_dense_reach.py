@@ -112,18 +112,16 @@ def broken(seeds: str = "0-2", steps: int = 16_000, mode: Mode = DEFAULT) -> int
 @chapter.command
 def report(mode: Mode = DEFAULT) -> int:
     """Draw the surrogate, the curve of the seeds, the dashboard of the runs, and a GIF of the first policy."""
-    from analysis import early_warning, ppo_plots
+    from analysis import ppo_plots
     from analysis.logs import evaluations, label, read_log
     from analysis.plots import curve_figure, save_figure
 
     figures = {"surrogate": ppo_plots.surrogate_figure()}
     if logs := sorted(checkpoint(0, mode).parent.glob("ppo_seed*.metrics.jsonl")):
         figures["curve"] = curve_figure({label(log): evaluations(read_log(log)) for log in logs})
-    runs: dict[str, list[list[early_warning.Row]]] = {}
-    for log in sorted(chapter.file("broken", mode).glob("*.metrics.jsonl")):
-        runs.setdefault(log.name.split("_seed")[0], []).append(early_warning.rows_of(str(log)))
-    if runs:
+    if runs := ppo_plots.runs_in(chapter.file("broken", mode)):
         figures["dashboard"] = ppo_plots.dashboard_figure(runs)
+        chapter.write("dashboard", {name: ppo_plots.ranges(seeds) for name, seeds in runs.items()}, mode, env_id=ENV)
     for name, figure in figures.items():
         path = chapter.file(f"{name}.png", mode)
         save_figure(figure, path)
