@@ -147,7 +147,7 @@ def surrogate_figure(clip: float = 0.2) -> Figure:
         panel.set_title(f"A {'>' if advantage > 0 else '<'} 0: {'better' if advantage > 0 else 'worse'} than average")
         panel.set_xlabel("ρ = π(a|s) / π_old(a|s)")
         panel.set_xticks([0, 0.5, 1 - clip, 1, 1 + clip, 1.5, 2])
-    axes[0].set_ylabel("objective, / |A|")
+    axes[0].set_ylabel("objective / |A|")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     return figure
 

@@ -167,7 +167,7 @@ def over_seeds(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def main(
     how: str = "all", seeds: str = "0", steps: int = 16_000, folder: str = FOLDER, list: bool = False,
-    json_out: str | None = None, smoke: bool = False,
+    collect: bool = False, json_out: str | None = None, smoke: bool = False,
 ) -> int:  # fmt: skip
     """Train PPO with one bug or with each, watched by the early warning.
 
@@ -177,6 +177,7 @@ def main(
         steps: Environment steps of each run.
         folder: Where the logs go.
         list: Only say which bugs there are.
+        collect: Train nothing; put together the runs of this length that are finished in the folder.
         json_out: Report to write; by default broken.json in the folder.
         smoke: One rollout of each and two episodes, by default in a temporary folder.
     """
@@ -194,13 +195,15 @@ def main(
         steps, numbers = 800, numbers[:1]
         folder = tempfile.mkdtemp(prefix="broken-ppo-") if folder == FOLDER else folder
     for name in names:
-        for seed in numbers:
+        done = [seed for seed in numbers if Path(folder, f"{name}_seed{seed}.json").exists()]
+        for seed in done if collect else numbers:
             rows.append(one(name, seed, steps, Path(folder, f"{name}_seed{seed}"), 2 if smoke else 100))
             words = ", ".join(f"{f['rule']} at {f['steps']:,}" for f in rows[-1]["warnings"]) or "no warning"
             success = rows[-1]["success"]
             ended = format_rate(Rate(**success)) if success else f"ended by a NaN after {rows[-1]['steps']:,} steps"
             print(f"{name:20s} seed {seed}: {ended}; {words}", flush=True)
-    bugs = {name: over_seeds([row for row in rows if row["how"] == name]) for name in names}
+    own = {name: [row for row in rows if row["how"] == name] for name in names}
+    bugs = {name: over_seeds(own[name]) for name in names if own[name]}
     data = {"steps": steps, "bugs": bugs, "runs": rows}
     path = Path(json_out or Path(folder, "broken.json"))
     common = provenance.metadata({"how": how, "steps": steps}, seeds=numbers, env_id=ENV, n_envs=8,
