@@ -160,8 +160,8 @@ def over_seeds(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     for row in rows:
         for warning in row["warnings"]:
             steps.setdefault(warning["rule"], []).append(warning["steps"])
-    n = len(rows)
-    said = [f"{rule.replace('_', ' ')} ({min(at):,} steps, {len(at)} of {n} seeds)" for rule, at in steps.items()]
+    of = f" of {len(rows)} seeds" if len(rows) > 1 else " seed"
+    said = [f"{rule.replace('_', ' ')} ({min(at):,} steps, {len(at)}{of})" for rule, at in steps.items()]
     return {"success": rate(flags).model_dump(), "seeds_with_policy": len(ended), "warned": "; ".join(said) or "none"}
 
 
