@@ -80,7 +80,7 @@ def refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
         program, *argv = command.split() if isinstance(command, str) else command
         before = snapshot(folder)
         monkeypatch.chdir(folder)
-        signal.alarm(30)
+        signal.alarm(120)
         found = programs[program](argv)
         signal.alarm(0)
         out, err = capsys.readouterr()
