@@ -17,6 +17,7 @@ It gets what Stable-Baselines3 gives its extractors: float tensors, images chann
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -87,7 +88,8 @@ def policy_arguments(settings: Mapping[str, Any]) -> dict[str, Any]:
 def stock_space(space: gym.Space) -> gym.Space:
     """`space` as Stable-Baselines3's learners see it: images channel first."""
     if isinstance(space, gym.spaces.Dict):
-        return gym.spaces.Dict({key: stock_space(part) for key, part in space.spaces.items()})
+        # An ordered dictionary: Gymnasium sorts the keys of a plain one, and the networks' inputs stand in their order.
+        return gym.spaces.Dict(OrderedDict((key, stock_space(part)) for key, part in space.spaces.items()))
     if is_image_space(space) and not is_image_space_channels_first(space):
         return VecTransposeImage.transpose_space(space)
     return space

@@ -201,7 +201,9 @@ def _refuse_what_nothing_reads(
         if given(config, key):
             with_her = key.startswith("her_") and not config.her and config.algo != "ppo"
             what = f"{config.algo} on --backend {known['backend']}"
-            why = "needs --her" if with_her else f"does not exist in {what}"
+            others = [name for name, backend in BACKENDS.items() if key in names(*backend.settings)]
+            has_it = f"; --backend {others[0]} has it" if others and config.algo != "ppo" else ""
+            why = "needs --her" if with_her else f"does not exist in {what}{has_it}"
             raise UserError(f"--{key.replace('_', '-')} {why}.")
         if key in recipe["settings"] and key not in only_theirs:
             raise UserError(f"recipe {path}: {key} does not exist in {config.algo}.")

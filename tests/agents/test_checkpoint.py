@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import pytest
 import torch
 
 from agents.build import build
 from agents.checkpoint import pack, read_state, read_tensors, restore, weights_sha256, zip_path
+from agents.networks import stock_space
 from common.errors import UserError
 from common.files import meta_path
 from configs.recipes import resolve
@@ -116,3 +118,11 @@ def test_names() -> None:
 def test_what_holds_no_tensors(data: bytes) -> None:
     with pytest.raises(UserError, match="the member does not hold plain weights"):
         read_tensors(data, "the member")
+
+
+def test_inputs_stand_in_the_order_of_the_tasks_own_keys() -> None:
+    """Gymnasium sorts the keys of a plain dictionary; networks trained on another order would be fed the wrong ones."""
+    box = gym.spaces.Box(-1.0, 1.0, (2,))
+    space = gym.spaces.Dict(observation=box, achieved_goal=box, desired_goal=box)
+    assert list(space.spaces) == ["observation", "achieved_goal", "desired_goal"]
+    assert list(stock_space(space).spaces) == list(space.spaces) and stock_space(space) == space
