@@ -6,8 +6,7 @@
     python scripts/benchmark.py --guest-python guests/bin/python    # SBX and EnvPool, too: scripts/benchmark_guests.py
 
 Every contestant is timed once a round, in turn, so that a machine whose speed drifts treats them alike; ratios are of
-the medians over the rounds. The last line printed is one JSON object with the ratios, higher is better. The environment
-variable OMP_WAIT_POLICY decides how PyTorch's threads wait for each other, which matters beside another busy process.
+the medians over the rounds. The last line printed is one JSON object with the ratios, higher is better.
 """
 
 from __future__ import annotations
@@ -215,9 +214,7 @@ def learn_speed(model: Any, threads: int, batch: int, count: int) -> float:
 
 
 def updates(config: BenchmarkConfig, count: int) -> tuple[dict[str, float], dict[str, float]]:
-    """Updates per second of SAC with hindsight, with one thread and with one for each core: alone, and beside a busy
-    process. Stock, the readable learner (autograd), the kernels, and SBX.
-    """
+    """Updates per second of stock, the readable learner, the kernels and SBX: alone, and beside a busy process."""
     from agents.kernels.registry import KERNELS
 
     contestants: dict[str, Callable[[], float]] = {}
@@ -289,9 +286,7 @@ def benchmark(config: BenchmarkConfig) -> None:
     elif config.quick:
         config = dataclasses.replace(config, rounds=2)
     sim: dict[str, float] = {}
-    learn: dict[str, float] = {}
-    busy: dict[str, float] = {}
-    ratios = {}
+    learn, busy, ratios = dict(sim), dict(sim), dict(sim)
     if config.part == "scale":
         # More contestants, fewer rounds: this part is about shapes, not about the last per cent.
         config = dataclasses.replace(config, rounds=min(3, config.rounds))

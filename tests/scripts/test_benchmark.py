@@ -41,3 +41,28 @@ def test_simulation_times_all_contestants_for_real(script: ModuleType) -> None:
 def test_nothing_to_time_is_a_mistake(script: ModuleType, wrong: dict[str, int]) -> None:
     with pytest.raises(UserError, match="at least 1"):
         script.benchmark(script.BenchmarkConfig(**wrong))
+
+
+def test_ratios_are_of_the_best_of_each(script: ModuleType) -> None:
+    quiet = {
+        "sb3_1_threads": 60.0, "sb3_2_threads": 80.0, "autograd_1_threads": 90.0, "blas_1_threads": 100.0,
+        "blas_2_threads": 160.0, "onednn_1_threads": 200.0, "onednn_2_threads": 240.0, "sbx_1_threads": 100.0,
+        "sbx_2_threads": 160.0,
+    }  # fmt: skip
+    ratios = script.update_ratios(quiet, {"blas_2_threads": 10.0, "onednn_1_threads": 120.0})
+    assert ratios == {
+        "update_vs_sb3": 3.0, "update_vs_readable": 240 / 90, "update_vs_sbx": 1.5, "update_vs_sbx_one_core": 2.0,
+        "update_beside_a_busy_process": 0.5,
+    }  # fmt: skip
+    alone = {name: speed for name, speed in quiet.items() if not name.startswith("sbx")}
+    assert "update_vs_sbx" not in script.update_ratios(alone, alone)
+
+
+def test_a_guest_that_is_not_there_takes_no_part(script: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    """This Python has no EnvPool of its own."""
+    import sys
+
+    config = script.BenchmarkConfig(guest_python=sys.executable, smoke=True)
+    with script.guests(config, "envpool", 100) as others:
+        assert others == {}
+    assert "envpool does not run in" in capsys.readouterr().err
