@@ -179,7 +179,7 @@ def main(
         list: Only say which bugs there are.
         collect: Train nothing; put together the runs of this length that are finished in the folder.
         json_out: Report to write; by default broken.json in the folder.
-        smoke: One rollout of each and two episodes, by default in a temporary folder.
+        smoke: Two of them, one rollout and two episodes each, by default in a temporary folder.
     """
     if list:
         print("\n".join(f"{name:20s} {bug.about}" for name, bug in BUGS.items()))
@@ -192,7 +192,7 @@ def main(
     for name in names:
         settings_of(name, 0, steps)
     if smoke:
-        steps, numbers = 800, numbers[:1]
+        names, numbers, steps = names[:2], numbers[:1], 800
         folder = tempfile.mkdtemp(prefix="broken-ppo-") if folder == FOLDER else folder
     for name in names:
         done = [seed for seed in numbers if Path(folder, f"{name}_seed{seed}.json").exists()]
