@@ -13,23 +13,25 @@ from callbacks.stop import Interrupted, StopOnSignal, StopSignals
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_is_kept(number: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_first_signal_is_kept(number: int, capfd: pytest.CaptureFixture[str]) -> None:
     with StopSignals() as signals:
         signals.check()
         os.kill(os.getpid(), number)
         with pytest.raises(Interrupted, match=signal.Signals(number).name):
             signals.check()
-    assert "again" in capsys.readouterr().err
+    assert "again" in capfd.readouterr().err
 
 
-def test_the_second_one_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_ctrl_c_ends_the_process_and_a_second_sigterm_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = []
     monkeypatch.setattr(os, "_exit", ended.append)
     with StopSignals():
         os.kill(os.getpid(), signal.SIGINT)
         assert ended == []
         os.kill(os.getpid(), signal.SIGTERM)
-    assert ended == [128 + signal.SIGTERM]
+        assert ended == []
+        os.kill(os.getpid(), signal.SIGINT)
+    assert ended == [128 + signal.SIGINT]
 
 
 def test_handlers_come_back() -> None:

@@ -17,7 +17,7 @@ from tests.contract.runs import PPO, SAC, TINY, assert_same_run, meta
 SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143}
 # An evaluation of 30 steps in each of three segments of 20; the second one begins after 20 + 30 + 20 steps.
 EVALUATED = f"{TINY} --total-steps 60".replace("--eval-every 0", "--eval-every 20 --eval-episodes 3")
-IN_EVALUATION = 20 + 30 + 20 + 12
+IN_EVALUATION = 20 + 20 + 30 + 20 + 12
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -41,11 +41,12 @@ def test_a_signal_saves_and_the_same_command_continues(
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_during_an_evaluation(tmp_path: Path, commands: Any, number: signal.Signals) -> None:
     assert commands(f"{EVALUATED} --out whole", tmp_path).status == 0
-    assert len(meta(tmp_path / "whole")["evaluations"]) == 3
+    # None before the first update.
+    assert len(meta(tmp_path / "whole")["evaluations"]) == 2
     setup = f"at_step({IN_EVALUATION}, send({int(number)}))"
     assert commands(f"{EVALUATED} --out cut", tmp_path, setup=setup).status == SIGNALS[number]
     found = meta(tmp_path / "cut")
-    assert (found["status"], found["steps"], len(found["evaluations"])) == ("interrupted", 20, 1)
+    assert (found["status"], found["steps"], len(found["evaluations"])) == ("interrupted", 40, 1)
     assert commands(f"{EVALUATED} --out cut", tmp_path).status == 0
     assert_same_run(tmp_path / "whole", tmp_path / "cut")
     steps = [[e["steps"], e["success"]] for e in meta(tmp_path / "cut")["evaluations"]]

@@ -235,7 +235,7 @@ def test_missing_libraries_never_stop_a_command(ready):
 def test_no_fitting_python(make_project):
     """A machine with an old Python, and no way to install another, is told so in one line."""
     project = make_project()
-    for tool in ("bash", "dirname", "mkdir", "flock", "touch", "sed", "cat", "sha256sum", "rm"):
+    for tool in ("bash", "dirname", "readlink", "mkdir", "flock", "touch", "sed", "cat", "sha256sum", "rm"):
         if found := shutil.which(tool):
             (project.stubs / tool).symlink_to(found)
     (project.stubs / "apt-get").unlink()
