@@ -15,7 +15,7 @@ import pytest
 from tests.contract.runs import PPO, SAC, TINY, assert_same_run, meta
 
 SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143}
-# Three segments of 20 steps; an evaluation of 30 after each but the first, the second one after 20 + 20 + 30 + 20 steps.
+# Three segments of 20 steps, an evaluation of 30 after each but the first; the second after 20 + 20 + 30 + 20 steps.
 EVALUATED = f"{TINY} --total-steps 60".replace("--eval-every 0", "--eval-every 20 --eval-episodes 3")
 IN_EVALUATION = 20 + 20 + 30 + 20 + 12
 
