@@ -148,6 +148,7 @@ class Guest:
         """End its process."""
         self.process.stdin.close()
         self.process.wait()
+        self.process.stdout.close()
 
 
 @contextlib.contextmanager

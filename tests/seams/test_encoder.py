@@ -53,7 +53,8 @@ def test_killed_and_continued_equals_undisturbed(place: Path, commands: Any, how
     assert meta(place / "cut")["resumed"] == 1
     assert_same_run(place / "whole", place / "cut")
     # The next command is printed with the modules that it needs, and works as it stands.
-    line = whole.stdout.strip().splitlines()[-1].split()[2:]
+    # Behind `bash docker/dev.sh`, where the test itself was started through it.
+    line = whole.stdout.strip().splitlines()[-1].split(" eval.py ")[1].split()
     assert commands(["eval", *line], place).status == 0
     assert json.loads((place / "results/whole_eval.json").read_text())["aggregate"]["success"]["n"] == 100
 
