@@ -23,7 +23,7 @@ from agents.device_replay import DeviceReplay
 from agents.exploration import Explorer
 from agents.input_map import InputMap
 from agents.kernels.device import DeviceUpdates
-from agents.kernels.registry import KERNELS
+from agents.kernels.registry import KERNELS, usable_kernel
 from agents.learner import Batch, Learner, target_bounds
 from agents.replay import EpisodeReplay, extra_boxes
 from agents.round_means import RoundMeans
@@ -41,11 +41,12 @@ class FastOffPolicy(OffPolicyAlgorithm):
     """
 
     def __init__(self, policy: str, env: VecEnv, length: int, fast: dict[str, Any], **arguments: Any):
-        self.length, self.fast = length, fast
+        self.length = length
         capacity = arguments.pop("buffer_size")
         # Stock's buffer would hold every observation twice; one row satisfies the constructor.
         super().__init__(policy, env, buffer_size=1, replay_buffer_class=DictReplayBuffer, **arguments)
         self.buffer_size = capacity
+        self.fast = fast | {"kernel": usable_kernel(fast["kernel"], self.device.type)}
         size = self.action_space.shape[0]
         self.replay_buffer = self._make_replay(capacity, size, env)
         self.input_map = InputMap(

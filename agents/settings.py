@@ -117,10 +117,10 @@ class FastSettings:
     )
     n_steps: int = knob(1, "Steps whose rewards are added up before the critic estimates the rest.", count(10**6))
     kernel: str = knob(
-        "blas",
-        "How updates are computed: the readable learner (autograd), or its gradients written out on PyTorch's own "
-        "matrix products (blas) or on oneDNN's (onednn), which are twice as fast on AMD's processors and round "
-        "differently.",
+        "auto",
+        "How updates are computed: the readable learner (autograd), or its gradients written out on oneDNN's matrix "
+        "products (onednn, processors only) or on PyTorch's default ones (blas). They round differently. auto takes "
+        "onednn where it works.",
     )
     clip_targets: bool = knob(False, "Clip the critics' targets to [-1/(1 - gamma), 0]; for rewards between -1 and 0.")
     normalise: bool = knob(

@@ -144,6 +144,7 @@ class TrainMeta(Metadata):
     steps: int = Field(description="environment steps in the checkpoint")
     updates: int = Field(description="gradient updates in the checkpoint")
     resumed: int = Field(default=0, description="how often the run was continued")
+    kernel: str | None = Field(default=None, description="what computed the updates, where our learner did")
     message: str | None = Field(default=None, description="why the run ended, where it did not finish")
     weights_sha256: str | None = Field(default=None, description="of all policy weights: equal runs agree")
     evaluations: list[Evaluation] = []

@@ -32,6 +32,7 @@ def run_meta(
     return TrainMeta(
         **common, sources=resolved.sources, recipe=resolved.recipe, total_steps=total, steps=state.steps,
         updates=state.updates, resumed=state.resumed, message=message,
+        kernel=getattr(model, "fast", {}).get("kernel"),
         weights_sha256=weights_sha256(model.policy) if status == "finished" else None,
         evaluations=[Evaluation(**row) for row in state.evaluations],
     )  # fmt: skip

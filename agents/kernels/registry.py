@@ -48,12 +48,22 @@ KERNELS = {
 }
 
 
-def make_learner(algo: str, kernel: str, *arguments: Any, device: str = "cpu", **options: Any) -> Learner:
-    """A learner of `algo`. Raises `UserError` where there is no such kernel, or not on `device`."""
+AUTO = ("onednn", "blas")
+"""What `auto` takes: the first that works."""
+
+
+def usable_kernel(kernel: str, device: str) -> str:
+    """The entry of `KERNELS` that `kernel`, an entry's name or `auto`, means on `device`. Raises `UserError`."""
+    if kernel == "auto":
+        return next(name for name in AUTO if KERNELS[name].works_on(device))
     if kernel not in KERNELS:
-        raise UserError(f"--kernel {kernel}: choose one of {', '.join(KERNELS)}.{closest(kernel, KERNELS)}")
-    chosen = KERNELS[kernel]
-    if not chosen.works_on(device):
+        raise UserError(f"--kernel {kernel}: choose one of auto, {', '.join(KERNELS)}.{closest(kernel, KERNELS)}")
+    if not KERNELS[kernel].works_on(device):
         usable = [name for name, other in KERNELS.items() if other.works_on(device)]
         raise UserError(f"--kernel {kernel} does not work on {device} here; choose one of {', '.join(usable)}.")
-    return chosen.learners[algo](*arguments, device=device, **options)
+    return kernel
+
+
+def make_learner(algo: str, kernel: str, *arguments: Any, device: str = "cpu", **options: Any) -> Learner:
+    """A learner of `algo`. Raises `UserError` where there is no such kernel, or not on `device`."""
+    return KERNELS[usable_kernel(kernel, device)].learners[algo](*arguments, device=device, **options)

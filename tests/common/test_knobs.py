@@ -88,7 +88,7 @@ def test_every_default_can_be_used() -> None:
         for classes in ((settings,), settings_of(algo, False, next(iter(BACKENDS))) if algo != "ppo" else (settings,)):
             for key, value in defaults(*classes).items():
                 check(value, key, *classes)
-    assert defaults(SacSettings, FastSettings)["kernel"] == "blas"
+    assert defaults(SacSettings, FastSettings)["kernel"] == "auto"
 
 
 def test_a_backend_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from agents.kernels import onednn
-from agents.kernels.registry import KERNELS, make_learner
+from agents.kernels.registry import KERNELS, make_learner, usable_kernel
 from agents.learner import Batch, Learner
 from common.errors import UserError
 
@@ -106,3 +106,10 @@ def test_a_kernel_that_does_not_work_here_says_which_do(monkeypatch: pytest.Monk
     monkeypatch.setattr(onednn, "available", lambda: False)
     with pytest.raises(UserError, match="onednn does not work on cpu here; choose one of autograd, blas"):
         make("sac", "onednn", 0)
+
+
+def test_auto_is_the_fastest_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert usable_kernel("auto", "cpu") == ("onednn" if onednn.available() else "blas")
+    assert usable_kernel("auto", "cuda") == "blas"
+    monkeypatch.setattr(onednn, "available", lambda: False)
+    assert usable_kernel("auto", "cpu") == "blas"
