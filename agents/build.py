@@ -93,6 +93,8 @@ def build(settings: dict[str, Any], env: VecEnv, device: str) -> BaseAlgorithm:
     """The learner that `settings` describe. Raises `UserError` where the task does not fit the algorithm."""
     if settings["algo"] != "ppo" and not isinstance(env.action_space, gym.spaces.Box):
         raise UserError(f"{settings['algo']} needs continuous actions; {settings['env']} has {env.action_space}.")
+    if settings["backend"] != "fast" or settings.get("encoder"):
+        _check_goals_are_measured(env)
     try:
         return BACKENDS[settings["backend"]].build(settings, env, device)
     except ValueError as error:
@@ -100,6 +102,14 @@ def build(settings: dict[str, Any], env: VecEnv, device: str) -> BaseAlgorithm:
         if not settings.get("encoder"):
             raise
         raise UserError(f"encoder {settings['encoder']} on {settings['env']}: {error}") from error
+
+
+def _check_goals_are_measured(env: VecEnv) -> None:
+    """Raise `UserError` where `achieved_goal` holds the truth for hindsight, which these networks would read."""
+    from agents.off_policy import measured_goal_of
+
+    if measured_goal_of(env) is not None:
+        raise UserError("true_goals needs --backend fast and no encoder: other networks would read the true goals.")
 
 
 def build_policy(settings: dict[str, Any], env: gym.Env, device: str) -> BasePolicy:

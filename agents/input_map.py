@@ -18,13 +18,19 @@ class InputMap:
 
     The first 2 G entries of x are the achieved and the desired goal (Stable-Baselines3 concatenates a dictionary in the
     alphabetical order of its keys). With `normalise` or `relative_goal` off, that part is left out of the map.
+
+    `measured_at`: where in the observation the achieved goal is measured, if the networks are to read it there. The
+    columns of A for the achieved goal are then zero, so that whatever hindsight keeps there never reaches a network.
     """
 
     # A constant entry has no spread; below this (in the entry's own unit) it is left as it is, about its mean.
     SMALLEST = 1e-3
 
-    def __init__(self, size: int, goal: int, normalise: bool = True, relative_goal: bool = True, device: str = "cpu"):
+    def __init__(self, size: int, goal: int, normalise: bool = True, relative_goal: bool = True, device: str = "cpu",
+                 measured_at: int | None = None):  # fmt: skip
         self.size, self.goal, self.normalise, self.relative_goal = size, goal, normalise, relative_goal
+        # Where in x the networks read the achieved goal.
+        self.achieved = slice(0, goal) if measured_at is None else slice(2 * goal + measured_at, 3 * goal + measured_at)
         self.count = 0.0
         self.mean, self.square = np.zeros(size), np.zeros(size)
         # Second moment of the relative goal about zero: "there" must stay at zero.
@@ -46,7 +52,7 @@ class InputMap:
         weight = n / self.count
         self.mean += weight * (x.mean(0, dtype=np.float64) - self.mean)
         self.square += weight * ((x.astype(np.float64) ** 2).mean(0) - self.square)
-        relative = x[:, self.goal : 2 * self.goal].astype(np.float64) - x[:, : self.goal]
+        relative = x[:, self.goal : 2 * self.goal].astype(np.float64) - x[:, self.achieved]
         self.relative_square += weight * ((relative**2).mean(0) - self.relative_square)
 
     def refresh(self) -> None:
@@ -59,11 +65,13 @@ class InputMap:
             shift = -self.mean * scale
         np.fill_diagonal(matrix[: self.size], scale)
         offset[: self.size] = shift
+        if self.achieved.start:
+            matrix[: self.goal], offset[: self.goal] = 0.0, 0.0
         if self.relative_goal:
             spread = np.sqrt(self.relative_square) if self.normalise and self.count else np.ones(self.goal)
             inverse = 1.0 / np.where(spread > self.SMALLEST, spread, 1.0)
             rows = np.arange(self.goal)
-            matrix[self.size + rows, rows] = -inverse
+            matrix[self.size + rows, self.achieved.start + rows] = -inverse
             matrix[self.size + rows, self.goal + rows] = inverse
         self.matrix.copy_(torch.from_numpy(matrix))
         self.offset.copy_(torch.from_numpy(offset))

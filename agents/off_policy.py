@@ -50,8 +50,9 @@ class FastOffPolicy(OffPolicyAlgorithm):
         size = self.action_space.shape[0]
         self.replay_buffer = self._make_replay(capacity, size, env)
         self.input_map = InputMap(
-            self.replay_buffer.size, self.replay_buffer.goal, fast["normalise"], fast["relative_goal"], str(self.device)
-        )
+            self.replay_buffer.size, self.replay_buffer.goal, fast["normalise"], fast["relative_goal"],
+            str(self.device), measured_goal_of(env),
+        )  # fmt: skip
         # The learner's own copy of the encoder, if the settings ask for one; it begins with the stock policy's weights.
         chosen = "features_extractor_class" in self.policy_kwargs
         self.encoder = copy.deepcopy(self.policy.actor.features_extractor) if chosen else None
@@ -301,6 +302,11 @@ def _tensor_reward_of(env: VecEnv) -> Any:
         return env.env_method("tensor_reward", indices=[0])[0] if env.has_attr("tensor_reward") else None
     except TrainingFailure:
         return None
+
+
+def measured_goal_of(env: VecEnv) -> int | None:
+    """Where in the observation networks must read the achieved goal, because its own key holds the truth; or None."""
+    return env.env_method("measured_goal_at", indices=[0])[0] if env.has_attr("measured_goal_at") else None
 
 
 def _reflection_of(env: VecEnv) -> Any:

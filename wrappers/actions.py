@@ -13,6 +13,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from wrappers.noise import Autoregression
 from wrappers.registry import register
 from wrappers.seeded import SeededWrapper
 
@@ -97,17 +98,26 @@ class DelayAction(SeededWrapper):
 
 @register("action_noise")
 class ActionNoise(SeededWrapper):
-    """White noise on the action: u = a + ε with ε ~ N(0, std²) in units of the action space."""
+    """Noise on the action: u = a + std · nₜ in units of the action space, before the simulator clips.
 
-    def __init__(self, env: gym.Env, std: float = 0.1):
+    nₜ has standard deviation 1 and correlation `rho` from one step to the next: 0 is white noise, 1 a constant pull
+    (`wrappers.noise.Autoregression`).
+    """
+
+    def __init__(self, env: gym.Env, std: float = 0.1, rho: float = 0.0):
         super().__init__(env)
         _continuous(env, "action_noise")
         if not 0 <= std < math.inf:
             raise ValueError("std must not be negative.")
-        self.std = std
+        self.std, self.noise = std, Autoregression(rho, int(np.prod(env.action_space.shape)))
+
+    def begin(self, observation: Any) -> Any:
+        """Noise begins afresh."""
+        self.noise.begin()
+        return observation
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Step with the noisy action."""
         space = self.env.action_space
-        noise = self.generator.normal(0.0, self.std, space.shape)
+        noise = self.std * self.noise.draw(self.generator).reshape(space.shape)
         return self.env.step((_clipped(action, space) + noise).astype(space.dtype))

@@ -77,3 +77,20 @@ def test_state_goes_around() -> None:
     first.refresh()
     second.load(first.state())
     assert torch.equal(first.matrix, second.matrix) and torch.equal(first.offset, second.offset)
+
+
+def test_a_goal_that_is_measured_elsewhere_is_read_there_alone() -> None:
+    """The achieved goal's own columns hold the truth for hindsight: no feature may depend on them."""
+    x = data()
+    mapping = InputMap(SIZE, GOAL, measured_at=1)
+    mapping.observe(x)
+    mapping.refresh()
+    other = x.copy()
+    other[:, :GOAL] += 1.0
+    assert torch.equal(mapping(torch.from_numpy(x)), mapping(torch.from_numpy(other)))
+    # Observation entries 1 and 2 stand after both goals, at 5 and 6 of x.
+    there = x.copy()
+    there[:, GOAL : 2 * GOAL] = there[:, 5:7]
+    assert np.abs(mapping(torch.from_numpy(there))[:, SIZE:].numpy()).max() < 1e-2
+    weight, bias = torch.randn(SIZE + GOAL, 16), torch.randn(1, 16)
+    assert not mapping.fold(weight, bias)[0][:GOAL].any()
