@@ -14,6 +14,8 @@ import dataclasses
 from typing import Any
 
 from callbacks.base import RunCallback
+from common.errors import UserError
+from configs.pick_and_place import Schedule
 from envs.distributions import FIELDS, Distribution
 
 # What the tasks draw from by themselves (gymnasium-robotics 1.4.2).
@@ -44,6 +46,11 @@ class Curriculum(RunCallback):
         self, start: Distribution, end: Distribution, stages: int = 5, threshold: float = 0.6, window: int = 80
     ):
         super().__init__()
+        if stages < 1 or window < 1 or not 0 <= threshold <= 1:
+            raise UserError(
+                f"a curriculum of {stages} stages, threshold {threshold} and window {window}: at least one stage, one "
+                "episode and a rate between 0 and 1 are needed."
+            )
         self.start, self.end, self.stages, self.threshold, self.window = start, end, stages, threshold, window
         self.stage = 0
         self.recent: list[bool] = []
@@ -73,10 +80,25 @@ class Curriculum(RunCallback):
                 self.logger.record(f"curriculum/{name}", value)
         return True
 
+    def schedule(self) -> dict[str, Any]:
+        """What it was made with, as plain JSON: a continued run must have the same."""
+        ends = {"start": dataclasses.asdict(self.start), "end": dataclasses.asdict(self.end)}
+        return ends | {"stages": self.stages, "threshold": self.threshold, "window": self.window}
+
     def state(self) -> dict[str, Any]:
-        """The stage, the newest episodes, and the steps at which it widened."""
-        return {"stage": self.stage, "recent": self.recent, "widened_at": self.widened_at}
+        """The schedule, the stage, the newest episodes, and the steps at which it widened."""
+        now = {"stage": self.stage, "recent": self.recent, "widened_at": self.widened_at}
+        return {"schedule": self.schedule()} | now
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
+        """Go on from `state`. Raises `ValueError` where another schedule made it."""
+        own, then = self.schedule(), state["schedule"]
+        if changed := sorted(key for key in own if own[key] != then.get(key)):
+            raise ValueError(f"the curriculum has another {', '.join(changed)} than the run that is to be continued")
         self.stage, self.recent, self.widened_at = state["stage"], list(state["recent"]), list(state["widened_at"])
+
+
+def of_schedule(schedule: Schedule) -> Curriculum:
+    """The curriculum of PickAndPlace that `schedule` describes. Raises `UserError` on numbers that cannot be."""
+    start = Distribution(schedule.goal_range, schedule.object_range, schedule.air_fraction, schedule.goal_height)
+    return Curriculum(start, PICK_AND_PLACE, schedule.stages, schedule.threshold, schedule.window)

@@ -11,6 +11,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from callbacks.base import RunCallback
 from callbacks.curriculum import PICK_AND_PLACE, REACH, Curriculum, between
+from common.errors import UserError
 from envs.distributions import Distribution
 from envs.make import make_env
 from tests.contract.runs import assert_same_run, meta
@@ -56,7 +57,8 @@ class Drawn(RunCallback):
 
 def config(out: Path, **other: Any) -> TrainConfig:
     known = {"total_steps": 1600, "checkpoint_every": 400, "eval_every": 800, "eval_episodes": 2, "track": "none"}
-    return TrainConfig(algo="sac", her=True, env="FetchReach-v4", out=str(out), device="cpu", **known | other)
+    known |= {"env": "FetchReach-v4"}
+    return TrainConfig(algo="sac", her=True, out=str(out), device="cpu", **known | other)
 
 
 def curriculum() -> Curriculum:
@@ -78,3 +80,32 @@ def test_it_widens_in_every_environment_and_resumes_bit_for_bit(tmp_path: Path) 
     assert continued.state() == whole.state()
     assert_same_run(tmp_path / "whole", tmp_path / "cut")
     assert run(config(tmp_path / "without")).weights_sha256 != meta(tmp_path / "whole")["weights_sha256"]
+
+
+def test_it_widens_on_pick_and_place_and_another_schedule_is_refused(tmp_path: Path) -> None:
+    """All four fields reach every environment, and a run cannot be continued under other rules than it began with."""
+    start = Distribution(goal_range=0.05, object_range=0.11, air_fraction=0.25, goal_height=0.1)
+    small = {"env": "FetchPickAndPlace-v4", "n_envs": 2, "total_steps": 400, "checkpoint_every": 100, "eval_every": 0,
+             "gradient_steps": 1, "batch_size": 16, "learning_starts": 200}  # fmt: skip
+    drawn = Drawn()
+    made = Curriculum(start, PICK_AND_PLACE, stages=2, threshold=0.0, window=2)
+
+    class Early(BaseCallback):
+        def _on_step(self) -> bool:
+            return self.num_timesteps < 350
+
+    assert run(config(tmp_path / "a", **small), callbacks=[made, drawn, Early()]).status == "interrupted"
+    levels = [between(start, PICK_AND_PLACE, level) for level in (0.0, 0.5, 1.0, 1.0)]
+    assert drawn.by_segment == [[one, one] for one in levels]
+    other = Curriculum(start, PICK_AND_PLACE, stages=2, threshold=0.5, window=2)
+    with pytest.raises(UserError, match="another threshold"):
+        run(config(tmp_path / "a", **small), callbacks=[other])
+    same = Curriculum(start, PICK_AND_PLACE, stages=2, threshold=0.0, window=2)
+    assert run(config(tmp_path / "a", **small), callbacks=[same]).status == "finished"
+    assert same.widened_at == [100, 200]
+
+
+@pytest.mark.parametrize("wrong", [{"stages": 0}, {"threshold": 1.5}, {"window": 0}])
+def test_a_schedule_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="at least one stage"):
+        Curriculum(NEAR, REACH, **wrong)
