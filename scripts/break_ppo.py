@@ -150,8 +150,11 @@ def one(how: str, seed: int, steps: int, out: Path, n: int) -> dict[str, Any]:
     return row
 
 
-def over_seeds(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The seeds of one bug: episodes solved by the runs that ended with a policy, and each warning's first steps."""
+def over_seeds(rows: Sequence[dict[str, Any]], named: Sequence[str] = ()) -> dict[str, Any]:
+    """The seeds of one bug: episodes solved by the runs that ended with a policy, and each warning's first steps.
+
+    `named` are the rules that name the bug: of them the one that spoke on most seeds is told apart, with their number.
+    """
     from analysis.metrics import rate
 
     ended = [row["success"] for row in rows if row["success"]]
@@ -161,8 +164,13 @@ def over_seeds(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         for warning in row["warnings"]:
             steps.setdefault(warning["rule"], []).append(warning["steps"])
     of = f" of {len(rows)} seeds" if len(rows) > 1 else " seed"
-    said = [f"{rule.replace('_', ' ')} ({min(at):,} steps, {len(at)}{of})" for rule, at in steps.items()]
-    return {"success": rate(flags).model_dump(), "seeds_with_policy": len(ended), "warned": "; ".join(said) or "none"}
+    said = {rule: f"{rule.replace('_', ' ')} ({min(at):,} steps, {len(at)}{of})" for rule, at in steps.items()}
+    best = max((rule for rule in named if rule in steps), key=lambda rule: len(steps[rule]), default=None)
+    return {
+        "success": rate(flags).model_dump(), "seeds_with_policy": len(ended),
+        "warned": "; ".join(said.values()) or "none",
+        "named": said[best] if best else "none", "seeds_named": len(steps[best]) if best else 0,
+    }  # fmt: skip
 
 
 def main(
@@ -203,7 +211,7 @@ def main(
             ended = format_rate(Rate(**success)) if success else f"ended by a NaN after {rows[-1]['steps']:,} steps"
             print(f"{name:20s} seed {seed}: {ended}; {words}", flush=True)
     own = {name: [row for row in rows if row["how"] == name] for name in names}
-    bugs = {name: over_seeds(own[name]) for name in names if own[name]}
+    bugs = {name: over_seeds(own[name], BUGS[name].named) for name in names if own[name]}
     data = {"steps": steps, "bugs": bugs, "runs": rows}
     path = Path(json_out or Path(folder, "broken.json"))
     common = provenance.metadata({"how": how, "steps": steps}, seeds=numbers, env_id=ENV, n_envs=8,

@@ -42,7 +42,9 @@ def test_seeds_are_added_up(script: ModuleType) -> None:
     rows = [{"success": rate([True, False]).model_dump(), "warnings": [warned[0]]},
             {"success": rate([True, True]).model_dump(), "warnings": [warned[1]]},
             {"success": None, "warnings": []}]  # fmt: skip
-    summary = script.over_seeds(rows)
+    summary = script.over_seeds(rows, ("dead_gradients", "kl_drift"))
+    assert (summary["named"], summary["seeds_named"]) == ("kl drift (800 steps, 2 of 3 seeds)", 2)
+    assert script.over_seeds(rows, ("dead_gradients",))["named"] == "none"
     assert (summary["success"]["successes"], summary["success"]["n"], summary["seeds_with_policy"]) == (3, 4, 2)
     assert summary["warned"] == "kl drift (800 steps, 2 of 3 seeds)"
     assert script.over_seeds(rows[2:])["warned"] == "none"
