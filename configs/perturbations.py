@@ -50,7 +50,7 @@ def chosen(names: str, known: dict[str, Perturbation], flag: str) -> dict[str, P
     found = {}
     for name in names.split(","):
         if name.strip() not in known:
-            hint = closest(name.strip(), known)
-            raise UserError(f"{flag} {names!r}: unknown perturbation {name.strip()!r}.{hint} Known: {', '.join(known)}.")
+            hint = f"{closest(name.strip(), known)} Known: {', '.join(known)}."
+            raise UserError(f"{flag} {names!r}: unknown perturbation {name.strip()!r}.{hint}")
         found[name.strip()] = known[name.strip()]
     return found

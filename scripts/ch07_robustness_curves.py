@@ -1,0 +1,182 @@
+"""Chapter 07: where does it break? Success against errors of sensors and actions, and training under noise.
+
+    python scripts/ch07_robustness_curves.py obs-sweep --env FetchPush-v4            # seven perturbations of sensors
+    python scripts/ch07_robustness_curves.py obs-sweep --kinds white --grid 0,0.02,0.05 --ckpts checkpoints/first.zip
+    python scripts/ch07_robustness_curves.py act-sweep --env FetchPush-v4            # noise, pull and delay of actions
+    python scripts/ch07_robustness_curves.py baseline                                # the scripted controllers alone
+    python scripts/ch07_robustness_curves.py train-robust --std 0.02 --seeds 0-2     # SAC and HER under noise
+    python scripts/ch07_robustness_curves.py compare --env FetchPush-v4              # clean and trained under noise
+
+A curve has 100 held-out episodes a point and training seed, the same ones everywhere. Every point that is evaluated is
+kept under `runs/ch07/grid/`; the same command continues. `configs/perturbations.py` lists the perturbations.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from chapter import DEFAULT, Chapter, Mode
+
+from analysis.robustness import compared, curve_of, outcome, read_grid, run_of, table_text, tables_of
+from common.errors import UserError
+from common.seeds import parse_seeds
+from configs.perturbations import ACTION, OBSERVATION, Perturbation, chosen
+
+chapter = Chapter("ch07", "Where does it break?")
+REACH, PUSH, PICK = "FetchReach-v4", "FetchPush-v4", "FetchPickAndPlace-v4"
+# Where the runs of the chapter's sweeps and of `train-robust` end; the part before `_seed` names the curve.
+ROBUST = ("sweeps/ch07_{task}_*/*.zip", "runs/ch07/robust_{task}_*.zip")
+
+
+def short(env: str) -> str:
+    """`push` of `FetchPush-v4`."""
+    return env.removeprefix("Fetch").split("-")[0].lower()
+
+
+def paths_of(text: str | None, env: str, mode: Mode) -> list[str]:
+    """Checkpoints named between commas; or those of the recipe, one a training seed; or the one that ships."""
+    if text:
+        return [part.strip() for part in text.split(",")]
+    found = sorted(map(str, Path("checkpoints").glob(f"sac_her_{env}_seed*.zip")))
+    found = found or [str(path) for path in [Path("checkpoints/reference", f"{env}.zip")] if path.exists()]
+    if not found and mode.smoke:
+        chapter.train("--algo", "sac", "--her", "--env", env, out=f"tiny_{short(env)}", mode=mode)
+        found = [str(chapter.file(f"tiny_{short(env)}.zip", mode))]
+    if not found:
+        raise UserError(f"no checkpoint of {env}; train one: python train.py --algo sac --her --env {env} --seed 0 "
+                        f"--out checkpoints/sac_her_{env}_seed0")  # fmt: skip
+    return found
+
+
+def curves_of(agents: dict[str, list[str]], env: str, kind: Perturbation, grid: list[float], n_episodes: int,
+              mode: Mode) -> dict[str, Any]:  # fmt: skip
+    """One perturbation: for each name in `agents` the curve over its checkpoints, or over the one controller."""
+    from callbacks.acting import acting
+    from persistence.grid import Point, evaluate_grid
+
+    curves = {}
+    for name, members in agents.items():
+        runs = []
+        for agent in members:
+            trained = {"trained_wraps": False} if agent.endswith(".zip") else {}
+            points = [Point(agent, env, kind.around(size), {"size": size}, **trained) for size in grid]
+            found = evaluate_grid(points, range(n_episodes), outcome, acting, keep=chapter.file("grid", mode))
+            columns = [{metric: point.column(metric) for metric in ("success", "held", "any")} for point in found]
+            runs.append(run_of(Path(agent).name, columns) | {"seconds": sum(point.seconds for point in found)})
+        curves[name] = curve_of(grid, runs)
+    panel = {"about": kind.about, "wrappers": list(kind.wrappers), "unit": kind.unit, "grid": grid, "curves": curves}
+    print(f"\n{env}, {kind.about}\n{table_text(grid, curves, kind.unit)}", flush=True)
+    return panel
+
+
+def sweep(kinds: dict[str, Perturbation], env: str, ckpts: str | None, agent: str, grid: str | None, n_episodes: int,
+          mode: Mode, name: str) -> int:  # fmt: skip
+    """All `kinds` for the policies and the controller `agent` (none where it is empty): report and figure."""
+    from analysis.plots import save_figure
+    from analysis.robustness_figures import curves_figure
+
+    grids = {key: read_grid(grid or kind.grid, "--grid", kind.whole) for key, kind in kinds.items()}
+    if n_episodes < 1:
+        raise UserError(f"--n-episodes {n_episodes}: must be at least 1.")
+    if mode.smoke:
+        n_episodes, grids = 2, {key: [values[0], values[-1]] for key, values in list(grids.items())[:2]}
+    agents = {"policy": paths_of(ckpts, env, mode)} | ({agent: [agent]} if agent else {})
+    panels = {key: curves_of(agents, env, kinds[key], values, n_episodes, mode) for key, values in grids.items()}
+    path = str(chapter.file(f"{name}_{short(env)}.png", mode))
+    about = {f"{key}: {panel['about']}": panel for key, panel in panels.items()}
+    save_figure(curves_figure(about, f"{env}: thick lines are means over training seeds, thin lines each seed"), path)
+    chapter.write(f"{name}_{short(env)}", {"env": env, "n_episodes": n_episodes, "panels": panels}, mode, env_id=env)
+    return 0
+
+
+@chapter.command
+def obs_sweep(env: str = PUSH, kinds: str = ",".join(OBSERVATION), ckpts: str | None = None, agent: str = "scripted",
+              grid: str | None = None, n_episodes: int = 100, mode: Mode = DEFAULT) -> int:  # fmt: skip
+    """Success against errors of the sensors: noise of four kinds, a filter, a forgotten copy, dropouts."""
+    return sweep(chosen(kinds, OBSERVATION, "--kinds"), env, ckpts, agent, grid, n_episodes, mode, "obs")
+
+
+@chapter.command
+def act_sweep(env: str = PUSH, kinds: str = ",".join(ACTION), ckpts: str | None = None, agent: str = "scripted",
+              grid: str | None = None, n_episodes: int = 100, mode: Mode = DEFAULT) -> int:  # fmt: skip
+    """Success against errors of the actions: white noise, a constant pull, delay."""
+    return sweep(chosen(kinds, ACTION, "--kinds"), env, ckpts, agent, grid, n_episodes, mode, "act")
+
+
+@chapter.command
+def baseline(envs: str = f"{REACH},{PUSH},{PICK}", kinds: str = "white,action,delay", agent: str = "scripted",
+             n_episodes: int = 100, mode: Mode = DEFAULT) -> int:  # fmt: skip
+    """A controller alone (scripted, or another by name), on the same episodes as the policies."""
+    known = chosen(kinds, OBSERVATION | ACTION, "--kinds")
+    if mode.smoke:
+        n_episodes, known, envs = 2, dict(list(known.items())[:1]), REACH
+    panels = {}
+    for env in envs.split(","):
+        for key, kind in known.items():
+            grid = read_grid(kind.grid, "--grid", kind.whole)[:: 6 if mode.smoke else 1]
+            panels[f"{short(env)} {key}"] = curves_of({agent: [agent]}, env, kind, grid, n_episodes, mode)
+    chapter.write("baseline", {"agent": agent, "panels": panels}, mode)
+    return 0
+
+
+@chapter.command
+def train_robust(env: str = PUSH, std: float = 0.02, mixed: bool = False, true_goals: bool = True, seeds: str = "0",
+                 total_steps: int | None = None, mode: Mode = DEFAULT) -> int:  # fmt: skip
+    """SAC and hindsight with the recipe of the task, under observation noise; nothing else is changed."""
+    goals = "true" if true_goals else "noisy"
+    wrap = f"obs_noise:std={std:g},mixed={str(mixed).lower()},true_goals={str(true_goals).lower()}"
+    flags = ["--algo", "sac", "--her", "--env", env, "--wrap", wrap]
+    flags += ["--total-steps", str(total_steps)] if total_steps is not None else []
+    for seed in parse_seeds(seeds)[: 1 if mode.smoke else None]:
+        out = f"robust_{short(env)}_{'mixed' if mixed else goals + '_goals'}_{std:g}_seed{seed}"
+        chapter.train(*flags, "--seed", str(seed), out=out, mode=mode)
+    return 0
+
+
+@chapter.command
+def compare(env: str = PUSH, kind: str = "white", ckpts: str | None = None, robust: str | None = None,
+            grid: str | None = None, n_episodes: int = 100, mode: Mode = DEFAULT) -> int:  # fmt: skip
+    """Clean policies against those trained under noise: area, critical size, cost, P(improvement)."""
+    from analysis.plots import save_figure
+    from analysis.robustness_figures import curves_figure
+
+    (perturbation,) = chosen(kind, OBSERVATION | ACTION, "--kind").values()
+    values = read_grid(grid or perturbation.grid, "--grid", perturbation.whole)
+    clean = paths_of(ckpts, env, mode)
+    pattern = [glob.format(task=short(env)) for glob in ROBUST]
+    files = robust.split(",") if robust else sorted(str(path) for glob in pattern for path in Path().glob(glob))
+    if mode.smoke:
+        n_episodes, values, files = 2, [values[0], values[-1]], files or clean
+    if not files:
+        raise UserError(f"no policy of {env} trained under noise; train some with train-robust, or give --robust.")
+    groups: dict[str, list[str]] = {"clean": clean}
+    for file in files:
+        groups.setdefault(Path(file).stem.rsplit("_seed", 1)[0] if file not in clean else "again", []).append(file)
+    panel = curves_of(groups, env, perturbation, values, n_episodes, mode)
+    tables = {name: tables_of(curve) for name, curve in panel["curves"].items()}
+    gains = {name: compared(values, table, tables["clean"]) for name, table in tables.items() if name != "clean"}
+    for name, gain in gains.items():
+        print(f"{name} minus clean: " + ", ".join(
+            f"{key} {gain[key]['value']:+.3f} [{gain[key]['low']:+.3f}, {gain[key]['high']:+.3f}]"
+            for key in ("clean", "best", "area", "improvement")))  # fmt: skip
+    save_figure(curves_figure({perturbation.about: panel}, env), str(chapter.file(f"compare_{short(env)}.png", mode)))
+    chapter.write(f"compare_{short(env)}", panel | {"gains": gains, "n_episodes": n_episodes}, mode, env_id=env)
+    return 0
+
+
+@chapter.command("all")
+def run_all(n_episodes: int = 100, mode: Mode = DEFAULT) -> int:
+    """The lab's checks, and errors of sensors and of actions on three tasks."""
+    few = {"kinds": "white,sensor,bias", "n_episodes": n_episodes, "mode": mode}
+    steps: dict[str, Any] = {} if mode.smoke else {"lab": partial(chapter.lab, "robustness.py", mode)}
+    steps["obs-push"] = partial(obs_sweep, PUSH, n_episodes=n_episodes, mode=mode)
+    steps |= {f"obs-{short(env)}": partial(obs_sweep, env, **few) for env in (REACH, PICK) if not mode.smoke}
+    tasks = (REACH,) if mode.smoke else (PUSH, REACH, PICK)
+    steps |= {f"act-{short(env)}": partial(act_sweep, env, n_episodes=n_episodes, mode=mode) for env in tasks}
+    return chapter.run_all(steps, mode, "python scripts/ch07_robustness_curves.py train-robust --std 0.02 --seeds 0-2")
+
+
+if __name__ == "__main__":
+    chapter.main()
