@@ -150,10 +150,17 @@ def result_table(root: Path) -> str:
         rates = [Rate.model_validate(seed["success"]) for seed in data["seeds"]]
         worst = min(rates, key=lambda rate: rate.rate or 0.0)
         crossed = f"{data['median_steps_to_95']:,.0f}" if data["median_steps_to_95"] else "not reached"
-        minutes = f"{data['median_minutes_to_95']:.1f} min" if data["median_minutes_to_95"] else ""
+        minutes = _short(data["median_minutes_to_95"])
         every = ", ".join(f"{100 * (rate.rate or 0.0):.1f}" for rate in rates)
         rows.append(f"| {task} | {len(rates)} | {crossed} | {minutes} | {format_rate(worst)} | {every}% |")
     return "\n".join(rows)
+
+
+def _short(minutes: float | None) -> str:
+    """A time of training in minutes, or in seconds where it is below one; empty for None."""
+    if minutes is None:
+        return ""
+    return f"{minutes:.1f} min" if minutes >= 1 else f"{60 * minutes:.0f} s"
 
 
 def recipe_table(root: Path) -> str:

@@ -15,9 +15,12 @@ RENAMED = {
 }
 # Knobs that no recipe ever set to anything but these values, and that are gone.
 REMOVED = {"random_until": 0, "burst_share": 1.0}
+# What our learner did before there was a choice.
+BEFORE_THE_CHOICE = {"kernel": "blas"}
 
 
 def today(settings: dict[str, Any]) -> dict[str, Any]:
     """`settings` under today's names; a removed knob is left out where it was at its only value."""
     kept = {key: value for key, value in settings.items() if key not in REMOVED or value != REMOVED[key]}
-    return {RENAMED.get(key, key): value for key, value in kept.items()}
+    unsaid = BEFORE_THE_CHOICE if settings.get("backend") == "fast" else {}
+    return unsaid | {RENAMED.get(key, key): value for key, value in kept.items()}
