@@ -126,7 +126,7 @@ def test_chapters_and_recipes_show_every_seed(root: Path) -> None:
     task = {"seeds": seeds, "median_steps_to_95": 4000, "median_minutes_to_95": 0.5}
     (root / "results/recipes/sac_her_FetchPush-v4.json").write_text(json.dumps({"data": task}))
     results = docs.result_table(root).splitlines()[2:]
-    assert results == ["| Push | 2 | 4,000 | 0.5 min | 10 of 100 = 10.0% [5.0, 18.0] | 97.0, 10.0% |"]
+    assert results == ["| Push | 2 | 4,000 | 30 s | 10 of 100 = 10.0% [5.0, 18.0] | 97.0, 10.0% |"]
     (root / "results/recipes/sac_her_FetchPush-v4.json").unlink()
     table = docs.chapter_table(root)
     assert table.splitlines()[2:] == [
