@@ -1,0 +1,108 @@
+"""The deployment checklist: what an episode is measured by, what passes, and what the page says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analysis.metrics import Trace
+from analysis.readiness import (
+    CRITERIA,
+    NAMES,
+    delay_margin,
+    deployment_row,
+    judge,
+    limit_of,
+    missing_facts,
+    net,
+    verdict_text,
+)
+from analysis.readiness_page import page
+from analysis.reports import DataReport, TrainMeta, load
+from common.provenance import metadata
+from tests.contract.test_house import ROOT
+
+GOOD = {name: (limit_of(name), "as it should be") for name in NAMES}
+
+
+def trace(steps: int = 12, **changes) -> Trace:
+    """An episode of a gripper at rest that is solved from the third step on."""
+    values = {
+        "seed": 0,
+        "achieved_goals": np.full((steps + 1, 3), 0.5),
+        "desired_goal": np.full(3, 0.6),
+        "grip_positions": np.tile([1.3, 0.75, 0.5], (steps + 1, 1)),
+        "rewards": np.zeros(steps),
+        "successes": np.arange(steps) >= 2,
+        "applied_actions": np.zeros((steps, 4)),
+        "policy_actions": np.zeros((steps, 4)),
+        "distance_threshold": 0.05,
+    }
+    return Trace(**values | changes)
+
+
+def test_success_is_held_only_where_none_of_the_last_ten_steps_fails() -> None:
+    assert deployment_row(trace())["held"]
+    once = np.ones(12, bool)
+    once[4] = False
+    assert not deployment_row(trace(successes=once))["held"] and deployment_row(trace(successes=once))["success"]
+
+
+def test_speed_workspace_and_actions_are_measured() -> None:
+    way = np.tile([1.3, 0.75, 0.5], (13, 1))
+    way[5:] += [0.0, 0.05, 0.0]  # 5 cm in 40 ms
+    way[9] = [1.3, 0.75, 0.95]
+    actions = np.zeros((12, 4))
+    actions[1::2] = 1.0
+    row = deployment_row(trace(grip_positions=way, policy_actions=actions))
+    assert row["outside"] == 1 and row["too_fast"] == 3 and row["speed"] > 10
+    assert row["squared_change"] == 1.0 and row["saturated"] == 0.5 and row["peak"] == 1.0
+    slow = deployment_row(trace(grip_positions=way[:5].repeat(3, axis=0)[:13]))
+    assert slow["too_fast"] == slow["outside"] == 0
+
+
+def test_rates_leave_out_what_began_solved() -> None:
+    begun = trace(desired_goal=np.full(3, 0.5))
+    found = net([deployment_row(begun), deployment_row(trace())])
+    assert found["n"] == found["successes"] == 1
+
+
+def test_the_delay_margin_ends_at_the_first_delay_that_fails() -> None:
+    low = {1: {"low": 0.9}, 2: {"low": 0.5}, 3: {"low": 0.95}}
+    assert delay_margin(low) == 1 and delay_margin({1: {"low": 0.1}}) == 0
+
+
+def test_a_policy_at_every_limit_is_ready_and_each_line_alone_stops_it() -> None:
+    assert judge(GOOD)["ready"]
+    for criterion in CRITERIA:
+        off = -1e-6 if criterion.at_least else 1e-6
+        verdict = judge(GOOD | {criterion.name: (criterion.limit + off, "")})
+        assert verdict["failed"] == [criterion.name] and not verdict["ready"]
+    with pytest.raises(KeyError):
+        judge({})
+
+
+def test_what_was_not_measured_is_not_passed() -> None:
+    verdict = judge(GOOD | {"export": (None, "the package is missing")})
+    assert verdict["failed"] == ["export"]
+    assert "FAIL" in verdict_text("a.zip", verdict) and "not measured" in verdict_text("a.zip", verdict)
+
+
+def test_metadata_that_lack_something_are_told() -> None:
+    meta = load(ROOT / "checkpoints/reference/FetchPush-v4.meta.json", TrainMeta)
+    meta.dirty = False
+    assert missing_facts(meta) == []
+    meta.status, meta.versions["torch"] = "interrupted", None
+    assert missing_facts(meta) == ["finished", "version of torch"]
+
+
+def test_the_page_says_the_verdict_and_shows_nothing_as_markup() -> None:
+    point = {"name": "lag ×2", "wrap": "plant:lag=2", "success": net([deployment_row(trace())])}
+    data = {"policy": "<b>evil</b>.zip", "verdict": judge(GOOD | {"speed": (1.4, "fast & far")}),
+            "points": [point], "checkpoint_sha256": "ab" * 32}  # fmt: skip
+    text = page(DataReport(**metadata({}, env_id="FetchPush-v4"), name="readiness", data=data))
+    assert "Not ready" in text and "greatest speed of the gripper is 1.40 m/s" in text
+    assert "<b>evil" not in text and "fast &amp; far" in text and "1 of 1" in text
+    assert text.count("<tr>") == len(CRITERIA) + 3 and "http" not in text
+    ready = page(DataReport(**metadata({}), name="readiness", data=data | {"verdict": judge(GOOD)}))
+    assert "<strong>Ready</strong>: all 14 tests are passed" in ready
