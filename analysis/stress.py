@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis.compare import format_rate
-from analysis.failures import KINDS, failures, in_air, stratified
+from analysis.failures import KINDS, failures, in_air, kind_of_failure, stratified
 from analysis.metrics import Trace, aggregate, episode_metrics
 from analysis.reports import Rate
 from analysis.sweeps import aligned
@@ -22,21 +22,21 @@ NOMINAL = "nominal"
 OWN = {"object_range": 0.15, "goal_range": 0.15, "goal_height": 0.45, "object_mass": 1.0, "object_friction": 1.0,
        "object_size": 1.0}  # fmt: skip
 FACTORS = {
-    "object_range": (0.165, 0.18),
-    "goal_range": (0.2, 0.25, 0.3),
-    "goal_height": (0.55, 0.65),
-    "object_mass": (0.25, 4.0, 16.0),
-    "object_friction": (0.5, 0.25, 0.1),
-    "object_size": (0.6, 0.8, 1.2, 1.4),
+    "object_range": (0.11, 0.18),
+    "goal_range": (0.25, 0.4),
+    "goal_height": (0.65, 1.0),
+    "object_mass": (4.0, 16.0, 64.0),
+    "object_friction": (0.25, 0.1, 0.03),
+    "object_size": (0.4, 0.6, 1.4, 1.7),
 }
 UNITS = {"object_range": "m", "goal_range": "m", "goal_height": "m", "object_mass": "times", "object_friction": "times",
          "object_size": "times"}  # fmt: skip
-TOGETHER = {"object_range": 0.165, "goal_range": 0.2, "goal_height": 0.5, "object_mass": 2.0, "object_friction": 0.5,
-            "object_size": 1.1}  # fmt: skip
+TOGETHER = {"object_range": 0.165, "goal_range": 0.2, "goal_height": 0.65, "object_mass": 4.0, "object_friction": 0.25,
+            "object_size": 1.2}  # fmt: skip
 
 
-def points(factors: Sequence[str] = tuple(FACTORS)) -> dict[str, dict[str, float]]:
-    """The options of the task at each point, by the point's name. Raises `UserError` on an unknown factor."""
+def points(factors: Sequence[str] = tuple(FACTORS), most: int | None = None) -> dict[str, dict[str, float]]:
+    """The options of the task at each point, the first `most` by name. Raises `UserError` on an unknown factor."""
     found: dict[str, dict[str, float]] = {NOMINAL: {}}
     for factor in factors:
         if factor not in FACTORS:
@@ -44,7 +44,7 @@ def points(factors: Sequence[str] = tuple(FACTORS)) -> dict[str, dict[str, float
         found |= {f"{factor}={value:g}": {factor: value} for value in FACTORS[factor]}
     if len(factors) > 1:
         found["together"] = {factor: TOGETHER[factor] for factor in factors}
-    return found
+    return dict(list(found.items())[:most])
 
 
 def options(point: dict[str, float]) -> tuple[str, ...]:
@@ -61,6 +61,7 @@ def examined(traces: Sequence[Trace]) -> dict[str, Any]:
         "success": {name: found.model_dump() for name, found in stratified(traces).items()},
         "success_net": total.success_net.model_dump(),
         "failures": {name: failures(group) for name, group in groups.items()},
+        "failed": [{"seed": t.seed, "kind": kind} for t in traces if (kind := kind_of_failure(t))],
         "smoothness": total.smoothness.model_dump(),
         "final_distance": total.final_distance.model_dump(),
     }
@@ -83,3 +84,28 @@ def stress_text(found: dict[str, dict[str, Any]]) -> str:
         for name, point in found.items()
     ]
     return aligned(("point", "all goals", "in the air", "on the table", "failures"), rows)
+
+
+def gallery(found: dict[str, dict[str, Any]], cells: int = 12) -> list[tuple[str, int, str]]:
+    """At most `cells` failed episodes as (point, seed, kind): every kind in turn, seeds and points in their order.
+
+    Nothing is chosen by eye: what is shown first is what comes first.
+    """
+    by_kind: dict[str, list[tuple[str, int, str]]] = {}
+    for name, point in found.items():
+        for episode in point["failed"]:
+            by_kind.setdefault(episode["kind"], []).append((name, episode["seed"], episode["kind"]))
+    # From another point each time, so that one hard point does not fill the gallery.
+    queues = [_in_turn(by_kind[kind]) for kind in KINDS if kind in by_kind]
+    chosen = [queue[i] for i in range(cells) for queue in queues if i < len(queue)]
+    return chosen[:cells]
+
+
+def _in_turn(episodes: list[tuple[str, int, str]]) -> list[tuple[str, int, str]]:
+    """The same episodes, taking one of each point before the second of any."""
+    seen: dict[str, int] = {}
+    rounds = []
+    for episode in episodes:
+        seen[episode[0]] = seen.get(episode[0], -1) + 1
+        rounds.append((seen[episode[0]], episode))
+    return [episode for _, episode in sorted(rounds, key=lambda pair: pair[0])]

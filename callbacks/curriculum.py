@@ -63,12 +63,16 @@ class Curriculum(RunCallback):
 
     def on_segment_start(self, segment: int) -> None:
         """Widen if the newest episodes say so, and tell every environment, which draws from it at its next reset."""
+        self.widen()
+        self.training_env.env_method("set_distribution", self.distribution)
+
+    def widen(self) -> None:
+        """One stage up where the newest episodes succeeded often enough; the count begins again."""
         enough = len(self.recent) == self.window and sum(self.recent) >= self.threshold * self.window
         if enough and self.stage < self.stages:
             self.stage += 1
             self.widened_at.append(self.num_timesteps)
             self.recent = []
-        self.training_env.env_method("set_distribution", self.distribution)
 
     def _on_step(self) -> bool:
         for done, info in zip(self.locals["dones"], self.locals["infos"], strict=True):

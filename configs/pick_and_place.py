@@ -51,6 +51,14 @@ def check_arm(name: str) -> None:
         raise UserError(f"unknown arm {name!r}; known: {', '.join(ARMS)}.{closest(name, ARMS)}")
 
 
+def arm_names(text: str) -> list[str]:
+    """The arms of a list as it is typed, `none,curriculum`. Raises `UserError`."""
+    names = [word.strip() for word in text.split(",")]
+    for name in names:
+        check_arm(name)
+    return names
+
+
 def arm_config(arm: str, seed: int, total_steps: int | None = None, smoke: bool = False) -> TrainConfig:
     """SAC with hindsight on sparse PickAndPlace: the recipe with what `arm` changes."""
     check_arm(arm)

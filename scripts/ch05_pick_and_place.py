@@ -1,20 +1,21 @@
 """Chapter 05: grasping, without fooling yourself. PickAndPlace: dense first, then sparse, then put under stress.
 
-    python scripts/ch05_pick_and_place.py dense-debug --seed 0       # dense reward: reach, touch, grasp, lift, place?
-    python scripts/ch05_pick_and_place.py train --seed 0             # sparse with hindsight, the recipe with its bursts
-    python scripts/ch05_pick_and_place.py train --arm none --seed 0  # the same without bursts
-    python scripts/ch05_pick_and_place.py curriculum --seed 0        # goals that begin near instead of bursts
-    python scripts/ch05_pick_and_place.py eval --ckpt checkpoints/ch05_bursts_seed0.zip
-    python scripts/ch05_pick_and_place.py stress --ckpt checkpoints/reference/FetchPickAndPlace-v4.zip
-    python scripts/ch05_pick_and_place.py compare --seeds 0,1,2      # bursts, none and curriculum
     python scripts/ch05_pick_and_place.py all                        # the reference policy taken apart, minutes
+    python scripts/ch05_pick_and_place.py dense-debug --seed 0       # dense reward: reach, touch, grasp, lift, place?
+    python scripts/ch05_pick_and_place.py train --seed 0             # sparse with hindsight; --arm none: without bursts
+    python scripts/ch05_pick_and_place.py curriculum --seed 0        # goals that begin near instead of bursts
+    python scripts/ch05_pick_and_place.py stress --ckpt checkpoints/ch05_bursts_seed0.zip  # eval: the task as it is
+    python scripts/ch05_pick_and_place.py gallery                    # films of its failures; shaping: hidden things
+    python scripts/ch05_pick_and_place.py compare --seeds 0,1,2      # bursts, none and curriculum
+    python scripts/ch05_pick_and_place.py report                     # numbers and figures of the page, from results/
 
-Everything can be interrupted; the same command continues. What is finished is not done again.
+Everything can be interrupted; the same command continues, and what is finished is not done again.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,16 +25,17 @@ from chapter import DEFAULT, Chapter, Mode
 from analysis.grasping import graded, graded_text
 from analysis.pick_and_place import arm_row, arms_text, arms_together
 from analysis.reports import DataReport, TrainMeta, load
-from analysis.stress import FACTORS, NOMINAL, examined, options, points, stress_text
+from analysis.stress import FACTORS, NOMINAL, points, stress_text
 from common.errors import UserError
-from common.files import sha256
 from common.seeds import parse_seeds
-from configs.pick_and_place import ARMS, DENSE, ENV, Schedule, arm_config, check_arm, dense_config
+from configs.pick_and_place import ARMS, DENSE, ENV, Schedule, arm_config, arm_names, dense_config
 from configs.sweep import words
 
 chapter = Chapter("ch05", "Grasping, without fooling yourself")
 Plan, SLOW = Annotated[Schedule, tyro.conf.arg(name="")], Schedule()
 REFERENCE = f"checkpoints/reference/{ENV}.zip"
+NEXT = "bash docker/dev.sh python scripts/ch06_action_interface.py all"
+RECIPE = Path(f"results/recipes/sac_her_{ENV}")
 
 
 def trained(
@@ -62,35 +64,10 @@ def trained(
     return Path(f"{place}.zip"), meta
 
 
-def episodes(
-    checkpoint: Path | str, n: int, mode: Mode, changes: dict[str, float] | None = None, env: str = ENV
-) -> Any:
-    """Traces of the seeds 0, 1, … under `changes` of the task."""
-    from envs.rollout import run_episodes
-    from persistence.subject import Wanted
-    from persistence.subject import checkpoint as load_subject
-
-    subject = load_subject(str(checkpoint), Wanted(env, env_option=options(changes or {})))
-    return list(run_episodes(subject.make_policy, subject.task.make, range(4 if mode.smoke else n), 2))
-
-
-@chapter.command
-def dense_debug(seed: int = 0, total_steps: int | None = None, n_episodes: int = 100, mode: Mode = DEFAULT) -> int:
-    """Train on the dense task, and grade: how often does the policy reach, touch, grasp, lift, place?"""
-    checkpoint, meta = trained(dense_config(seed, total_steps, mode.smoke), mode)
-    found = graded(episodes(checkpoint, n_episodes, mode, env=DENSE))
-    print(graded_text(found))
-    chapter.write(
-        "dense", found | {"steps": meta.steps, "minutes": meta.wall_clock_s / 60}, mode, env_id=DENSE, seeds=[seed]
-    )
-    return 0
-
-
 @chapter.command
 def train(seed: int = 0, arm: str = "bursts", total_steps: int | None = None, overwrite: bool = False,
           mode: Mode = DEFAULT) -> int:  # fmt: skip
     """Train sparse PickAndPlace with hindsight: the recipe (bursts), or without its bursts (none)."""
-    check_arm(arm)
     trained(arm_config(arm, seed, total_steps, mode.smoke), mode, SLOW if arm == "curriculum" else None, overwrite)
     return 0
 
@@ -103,70 +80,119 @@ def curriculum(seed: int = 0, total_steps: int | None = None, overwrite: bool = 
     return 0
 
 
-def judged(checkpoint: Path, n: int, mode: Mode, changes: dict[str, float] | None = None) -> dict[str, Any]:
-    """What `examined` says of a checkpoint, with its hash."""
-    if not checkpoint.exists():
-        raise UserError(f"{checkpoint} does not exist; train it first, or give another --ckpt.")
-    return {"sha256": sha256(checkpoint.read_bytes())} | examined(episodes(checkpoint, n, mode, changes))
+def policy(ckpt: str, mode: Mode) -> Path:
+    """The checkpoint that is asked for; smoke runs judge one that they train themselves, which fails at once."""
+    return trained(arm_config("bursts", 0, None, True), mode)[0] if mode.smoke else Path(ckpt)
 
 
-def known(path: Path, key: str, checkpoint: Path, n: int) -> dict[str, Any] | None:
-    """An earlier result of these weights and this number of episodes."""
-    data = load(path, DataReport).data.get(key) if path.exists() and checkpoint.exists() else None
-    same = data and (data["n"], data["sha256"]) == (n, sha256(checkpoint.read_bytes()))
-    return data if same else None
+def measured(checkpoint: Path, asked: dict[str, dict[str, float]], n: int, mode: Mode) -> dict[str, dict[str, Any]]:
+    """What the checkpoint does at each point of the stress test; what is known of it is not measured again."""
+    from persistence.strata import measured as at_each
 
-
-def evaluated(checkpoint: Path, n: int, mode: Mode) -> dict[str, Any]:
-    """Success by stratum of a checkpoint on the task as it is; nothing is done twice."""
-    name = f"{checkpoint.stem.lower()}_strata"
-    found = known(chapter.file(f"{name}.json", mode), NOMINAL, checkpoint, n)
-    if found is None:
-        found = judged(checkpoint, n, mode)
-        chapter.write(name, {NOMINAL: found}, mode, env_id=ENV)
-    print(f"{checkpoint.stem}\n{stress_text({NOMINAL: found})}")
+    name = f"{checkpoint.stem.lower()}_stress"
+    path, keep = chapter.file(f"{name}.json", mode), partial(chapter.write, name, mode=mode, env_id=ENV)
+    found = at_each(checkpoint, ENV, asked, 4 if mode.smoke else n, path, keep)
+    print(f"{checkpoint.stem}\n{stress_text(found)}")
     return found
+
+
+@chapter.command
+def dense_debug(seed: int = 0, total_steps: int | None = None, n_episodes: int = 100, mode: Mode = DEFAULT) -> int:
+    """Train on the dense task, and grade: how often does the policy reach, touch, grasp, lift, place?"""
+    from persistence.strata import episodes
+
+    checkpoint, meta = trained(dense_config(seed, total_steps, mode.smoke), mode)
+    found = graded(episodes(checkpoint, DENSE, 4 if mode.smoke else n_episodes))
+    print(graded_text(found))
+    facts = {"steps": meta.steps, "training_s": meta.wall_clock_s, "commit": meta.commit}
+    chapter.write("dense", found | facts, mode, env_id=DENSE, seeds=[seed])
+    return 0
 
 
 @chapter.command("eval")
 def evaluate_one(ckpt: str = REFERENCE, n_episodes: int = 500, mode: Mode = DEFAULT) -> int:
-    """Evaluate a checkpoint on held-out episodes of the task as it is, goals in the air and on the table apart."""
-    evaluated(Path(ckpt), n_episodes, mode)
+    """Evaluate a checkpoint on held-out episodes: goals in the air and on the table apart, and grades."""
+    found = measured(policy(ckpt, mode), {NOMINAL: {}}, n_episodes, mode)
+    print(graded_text(found[NOMINAL]["stages"]))
     return 0
 
 
 @chapter.command
 def stress(ckpt: str = REFERENCE, factors: str = ",".join(FACTORS), n_episodes: int = 500, mode: Mode = DEFAULT) -> int:
     """Wider, higher, heavier, more slippery, smaller and larger: one factor at a time, then all of them a little."""
-    checkpoint, asked = Path(ckpt), points([word.strip() for word in factors.split(",")])
-    name, n = f"{checkpoint.stem.lower()}_stress", 4 if mode.smoke else n_episodes
-    path, found = chapter.file(f"{name}.json", mode), {}
-    before = load(path, DataReport).data if path.exists() else {}
-    for point, changes in list(asked.items())[: 2 if mode.smoke else None]:
-        found[point] = known(path, point, checkpoint, n)
-        if found[point] is None:
-            found[point] = judged(checkpoint, n, mode, changes)
-            chapter.write(name, before | found, mode, env_id=ENV)
-    print(stress_text(found))
+    asked = points([word.strip() for word in factors.split(",")], 2 if mode.smoke else None)
+    measured(policy(ckpt, mode), asked, n_episodes, mode)
+    return 0
+
+
+@chapter.command
+def gallery(ckpt: str = REFERENCE, cells: int = 12, size: int = 160, mode: Mode = DEFAULT) -> int:
+    """Film the stress test's failures, the word of each kind drawn on it; every kind in turn, seeds in their order."""
+    from persistence.failure_films import film_failures
+
+    checkpoint = policy(ckpt, mode)
+    if mode.smoke:
+        cells, size, _ = 2, 48, stress(ckpt, "object_size", mode=mode)
+    found = load(chapter.file(f"{checkpoint.stem.lower()}_stress.json", mode), DataReport).data
+    film_failures(checkpoint, ENV, found, chapter.file("failures.gif", mode), cells, size)
+    return 0
+
+
+@chapter.command
+def shaping(seeds: str = "0-9", n_episodes: int = 100, mode: Mode = DEFAULT) -> int:
+    """What observations give away of mass, friction, time and goals; the policy's episodes under a shifted reward."""
+    from persistence.shaping import given_away_here, shaping_text, shifted
+
+    found = {"hidden": given_away_here(ENV, parse_seeds(seeds)[: 1 if mode.smoke else None]),
+             "shifted": shifted(policy(REFERENCE, mode), ENV, 2 if mode.smoke else n_episodes)}  # fmt: skip
+    print(shaping_text(found))
+    chapter.write("shaping", found, mode, env_id=ENV)
     return 0
 
 
 @chapter.command
 def compare(seeds: str = "0,1,2", arms: str = ",".join(ARMS), total_steps: int | None = None, n_episodes: int = 500,
-            mode: Mode = DEFAULT) -> int:  # fmt: skip
-    """Bursts, none and curriculum after the same steps, seed by seed; what is not trained or evaluated yet is."""
-    rows, names = [], [word.strip() for word in arms.split(",")]
-    for arm in names:
-        check_arm(arm)
+            recipe_runs: bool = False, mode: Mode = DEFAULT) -> int:  # fmt: skip
+    """Bursts, none and curriculum after the same steps; --recipe-runs takes the bursts' from results/recipes/."""
+    rows, names = [], arm_names(arms)
     for seed in parse_seeds(seeds)[: 1 if mode.smoke else None]:
         for arm in names:
             config = arm_config(arm, seed, total_steps, mode.smoke)
+            if recipe_runs and arm == "bursts":
+                rows.append(arm_row(arm, load(RECIPE / f"seed{seed}_train.json", TrainMeta), config.total_steps))
+                continue
             checkpoint, meta = trained(config, mode, SLOW if arm == "curriculum" else None)
-            rows.append(arm_row(arm, meta, meta.steps, evaluated(checkpoint, n_episodes, mode)))
+            strata = measured(checkpoint, {NOMINAL: {}}, n_episodes, mode)[NOMINAL]
+            rows.append(arm_row(arm, meta, meta.steps, strata))
     data = arms_together(rows)
     print(arms_text(data))
     chapter.write("compare", {"arms": data}, mode, env_id=ENV)
     return 0
+
+
+@chapter.command
+def report(mode: Mode = DEFAULT) -> int:
+    """The page's numbers and figures, from the reports in results/."""
+    from analysis.pick_report import draw, gather
+    from analysis.plots import save_figure
+
+    data = gather(Path("results"))
+    for name, figure in draw(data).items():
+        save_figure(figure, path := str(chapter.file(f"{name}.png", mode)))
+        print(f"figure -> {path}")
+    chapter.write("report", data, mode)
+    return 0
+
+
+@chapter.command("all")
+def run_all(seeds: str = "0", n_episodes: int = 100, mode: Mode = DEFAULT) -> int:
+    """The lab's checks, the reference policy taken apart and put under stress, and the recipe trained once."""
+    steps = {} if mode.smoke else {"lab": partial(chapter.lab, "curriculum.py", mode)}
+    steps |= {
+        "shaping": partial(shaping, mode=mode), "stress": partial(stress, n_episodes=n_episodes, mode=mode),
+        "gallery": partial(gallery, mode=mode), "compare": partial(compare, seeds, "bursts", mode=mode),
+    }  # fmt: skip
+    return chapter.run_all(steps, mode, NEXT)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import gymnasium as gym
 
 from common.registry import Registry
 
-WRAPPERS = Registry("wrapper", ("wrappers.actions", "wrappers.noise", "wrappers.randomization"))
+WRAPPERS = Registry("wrapper", ("wrappers.actions", "wrappers.noise", "wrappers.randomization", "wrappers.rewards"))
 _TRAINING_ONLY: set[str] = set()
 
 
