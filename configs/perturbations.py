@@ -22,7 +22,7 @@ class Perturbation:
         return tuple(text.format(int(size) if self.whole else f"{size:g}") for text in self.wrappers) if size else ()
 
 
-METRES, STEPS = "0,0.005,0.01,0.02,0.03,0.05,0.1", "0,1,2,3,5,8"
+METRES, STEPS = "0,0.005,0.01,0.02,0.03,0.05", "0,1,2,3,5"
 OBSERVATION = {
     "white": Perturbation("white noise on every measured number", ("obs_noise:std={}",), "m", METRES),
     "sensor": Perturbation("white noise, scaled as sensors are", ("obs_noise:std={},scale=sensor",), "m", METRES),
@@ -37,7 +37,7 @@ OBSERVATION = {
         STEPS, True,
     ),
 }  # fmt: skip
-UNITS = "0,0.1,0.2,0.5,1,2"
+UNITS = "0,0.2,0.5,1,2"
 ACTION = {
     "action": Perturbation("white noise on the action", ("action_noise:std={}",), "action", UNITS),
     "pull": Perturbation("a constant pull, new in each episode", ("action_noise:std={},rho=1",), "action", UNITS),

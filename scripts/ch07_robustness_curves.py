@@ -77,7 +77,7 @@ def sweep(kinds: dict[str, Perturbation], env: str, ckpts: str | None, agent: st
     from analysis.plots import save_figure
     from analysis.robustness_figures import curves_figure
 
-    grids = {key: read_grid(grid or kind.grid, "--grid", kind.whole) for key, kind in kinds.items()}
+    grids = {key: read_grid(kind.grid if grid is None else grid, "--grid", kind.whole) for key, kind in kinds.items()}
     if n_episodes < 1:
         raise UserError(f"--n-episodes {n_episodes}: must be at least 1.")
     if mode.smoke:
@@ -143,7 +143,7 @@ def compare(env: str = PUSH, kind: str = "white", ckpts: str | None = None, robu
     from analysis.robustness_figures import curves_figure
 
     (perturbation,) = chosen(kind, OBSERVATION | ACTION, "--kind").values()
-    values = read_grid(grid or perturbation.grid, "--grid", perturbation.whole)
+    values = read_grid(perturbation.grid if grid is None else grid, "--grid", perturbation.whole)
     clean = paths_of(ckpts, env, mode)
     pattern = [glob.format(task=short(env)) for glob in ROBUST]
     files = robust.split(",") if robust else sorted(str(path) for glob in pattern for path in Path().glob(glob))
@@ -169,12 +169,13 @@ def compare(env: str = PUSH, kind: str = "white", ckpts: str | None = None, robu
 @chapter.command("all")
 def run_all(n_episodes: int = 100, mode: Mode = DEFAULT) -> int:
     """The lab's checks, and errors of sensors and of actions on three tasks."""
-    few = {"kinds": "white,sensor,bias", "n_episodes": n_episodes, "mode": mode}
+    few = {"n_episodes": n_episodes, "mode": mode}
     steps: dict[str, Any] = {} if mode.smoke else {"lab": partial(chapter.lab, "robustness.py", mode)}
-    steps["obs-push"] = partial(obs_sweep, PUSH, n_episodes=n_episodes, mode=mode)
-    steps |= {f"obs-{short(env)}": partial(obs_sweep, env, **few) for env in (REACH, PICK) if not mode.smoke}
-    tasks = (REACH,) if mode.smoke else (PUSH, REACH, PICK)
-    steps |= {f"act-{short(env)}": partial(act_sweep, env, n_episodes=n_episodes, mode=mode) for env in tasks}
+    steps["obs-push"] = partial(obs_sweep, PUSH, **few)
+    steps["act-push"] = partial(act_sweep, PUSH, **few)
+    for env in () if mode.smoke else (REACH, PICK):
+        steps[f"obs-{short(env)}"] = partial(obs_sweep, env, "white,bias", **few)
+        steps[f"act-{short(env)}"] = partial(act_sweep, env, "action,delay", **few)
     return chapter.run_all(steps, mode, "python scripts/ch07_robustness_curves.py train-robust --std 0.02 --seeds 0-2")
 
 
