@@ -348,7 +348,7 @@ def _train_and_tell(config: TrainConfig, say: Callable[[str], None] = print) -> 
     say(f"{config.algo.upper()}{' + HER' if config.her else ''} on {config.env}, seed {config.seed}, to {out}.zip")
     say(all_settings(resolved) if config.show_settings else in_one_line(resolved))
     if resolved.recipe is None:
-        say("  no recipe was measured for this task and algorithm: the defaults may teach little")
+        say("  no recipe was measured for this task and algorithm: settings left open may teach little")
     if this.goals and 0 < this.settings["eval_every"] < this.segment:
         say(f"  evaluations come with checkpoints, every {this.segment:,} steps; --checkpoint-every sets both")
     if this.goals and this.settings["eval_every"]:

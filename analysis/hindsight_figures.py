@@ -93,21 +93,28 @@ def curves_figure(panels: dict[str, dict[str, list[list[dict[str, Any]]]]], net:
     return figure
 
 
-def dots_figure(rows: dict[str, list[dict[str, Any]]], title: str, reference: str | None = None) -> Figure:
-    """A row a variant: each seed's final success with its Wilson interval. `reference`: the row to compare with."""
-    figure, (axes,) = new_figure(8, 1.3 + 0.42 * len(rows))
-    for row, (name, rates) in enumerate(rows.items()):
-        colour = WITHOUT if name == reference else WITH
-        for k, (rate, y) in enumerate(zip(rates, _spread([r["rate"] for r in rates], row), strict=True)):
-            value, low, high = (100 * rate[key] for key in ("rate", "low", "high"))
-            axes.errorbar(value, y, xerr=[[value - low], [high - value]], fmt=MARKERS[k], color=colour, capsize=2,
-                          markersize=5, linewidth=1.2, label=f"seed {k}" if row == 0 else None)  # fmt: skip
-    axes.set_yticks(range(len(rows)), list(rows))
-    axes.invert_yaxis()
-    axes.set_xlim(-2, 102)
-    axes.set_xlabel("success (%)")
-    figure.suptitle(title, fontsize=10)
-    axes.legend(frameon=False, loc="lower right", fontsize=9)
+def dots_figure(panels: dict[str, dict[str, list[dict[str, Any]]]], reference: str | None = None) -> Figure:
+    """A panel a title, a row a variant: each seed's final success with its Wilson interval.
+
+    All panels have the rows of the longest; a variant that is missing in one has no dots there. `reference`: the row to
+    compare with.
+    """
+    names = list(max(panels.values(), key=len))
+    figure, all_axes = new_figure(4 + 4 * len(panels), 1.3 + 0.42 * len(names), panels=len(panels), sharey=True)
+    for axes, (title, rows) in zip(all_axes, panels.items(), strict=True):
+        for row, name in enumerate(names):
+            colour = WITHOUT if name == reference else WITH
+            rates = rows.get(name, [])
+            for k, (rate, y) in enumerate(zip(rates, _spread([r["rate"] for r in rates], row), strict=True)):
+                value, low, high = (100 * rate[key] for key in ("rate", "low", "high"))
+                axes.errorbar(value, y, xerr=[[value - low], [high - value]], fmt=MARKERS[k], color=colour, capsize=2,
+                              markersize=5, linewidth=1.2, label=f"seed {k}" if row == 0 else None)  # fmt: skip
+        axes.set_xlim(-2, 102)
+        axes.set_xlabel("success (%)")
+        axes.set_title(f"{title}; n = {next(iter(rows.values()))[0]['n']} a point", loc="left", fontsize=10)
+    all_axes[0].set_yticks(range(len(names)), names)
+    all_axes[0].invert_yaxis()
+    all_axes[-1].legend(frameon=False, loc="lower right", fontsize=9)
     return figure
 
 

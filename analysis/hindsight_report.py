@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.hindsight import METHODS, by_seed, compared, pooled, rows_of_files, rows_of_sweep
+from analysis.hindsight import METHODS, by_seed, compared, pooled, rows_of_files, rows_of_sweep, text_of
 from analysis.hindsight_figures import bits_figure, curves_figure, dots_figure
 from analysis.reports import DataReport, Rate, load
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PUSH_STEPS = 60_000
-RELABELLING = ("future_k2", "future_k8", "final_k4", "episode_k4")
+RELABELLING = ("future_k2", "future_k4", "future_k8", "final_k4", "episode_k4")
 # Of push_ablation.json and push_settings.json, in the words of the page.
 PARTS = {
     "recipe": "the recipe", "no_normalisation": "raw inputs", "no_mirror": "no mirror image",
@@ -22,17 +23,13 @@ PARTS = {
     "no_random_actions": "no random actions after the warm-up", "returns_of_1_step": "returns of one step",
     "no_clipped_targets": "targets not clipped", "no_matched_goals": "no matching to desired goals",
 }  # fmt: skip
-# Updates, entropy, inputs: the sweep and the variant that holds the cell.
+# The sweep of each task that crosses updates, entropy and inputs, how many updates its recipe makes, and where a cell
+# has another name: the recipe on Push stands in its sweep once.
 FACTORIAL = {
-    ("3 for 4", "fixed", "normalised"): ("push_ablation", "recipe"),
-    ("3 for 4", "fixed", "raw"): ("push_ablation", "no_normalisation"),
-    ("3 for 4", "tuned", "normalised"): ("push_settings", "ent_coef_auto"),
-    ("3 for 4", "tuned", "raw"): ("ch04_push_factorial", "three_for_4_tuned_raw"),
-    ("1 for 8", "fixed", "normalised"): ("ch04_push_factorial", "one_for_8"),
-    ("1 for 8", "fixed", "raw"): ("ch04_push_factorial", "one_for_8_raw"),
-    ("1 for 8", "tuned", "normalised"): ("ch04_push_factorial", "one_for_8_tuned"),
-    ("1 for 8", "tuned", "raw"): ("ch04_push_factorial", "one_for_8_tuned_raw"),
+    "reach": ("ch04_reach_factorial", "one_for_1", {}),
+    "push": ("ch04_push_parts", "three_for_4", {"three_for_4_fixed_map": "future_k4"}),
 }
+FACTORS = {"updates": ("many", "one for 8"), "entropy": ("fixed", "tuned"), "inputs": ("map", "raw")}
 
 
 def rates_of(results: Path, sweep: str, variants: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
@@ -75,18 +72,33 @@ def finished_rates(results: Path, sweep: str, variants: Sequence[str]) -> dict[s
     return by_seed([row for row in rows if row["variant"] in variants and row["variant"] not in open_])
 
 
+def factorial(results: Path, task: str) -> dict[str, Any]:
+    """Final success in every finished cell of the factorial, and what each of the three factors changed.
+
+    A cell is named after its levels, such as `one_for_8_tuned_raw`; `many_…` has the updates of the recipe.
+    """
+    sweep, many, names = FACTORIAL[task]
+    cells = {}
+    for levels in itertools.product(*FACTORS.values()):
+        name = "_".join(levels).replace(" ", "_")
+        variant = name.replace("many", many)
+        variant = names.get(variant, variant)
+        if rates := finished_rates(results, sweep, [variant]).get(variant):
+            mean = sum(rate["rate"] for rate in rates) / len(rates)
+            cells[name] = dict(zip(FACTORS, levels, strict=True)) | {"rates": rates, "mean": mean}
+    return {"cells": cells, "effects": effects(list(cells.values()))}
+
+
 def effects(cells: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """What each factor changed, in points: over all pairs of cells that differ in it alone."""
+    """What each factor changed, in points: over all pairs of cells that differ in it alone, as in the recipe or not."""
     found: dict[str, dict[str, float]] = {}
-    for factor, better in (("updates", "3 for 4"), ("entropy", "fixed"), ("inputs", "normalised")):
-        others = [name for name in ("updates", "entropy", "inputs") if name != factor]
+    for factor, (better, _) in FACTORS.items():
+        others = [name for name in FACTORS if name != factor]
         means = {(cell[factor] == better, *[cell[o] for o in others]): cell["mean"] for cell in cells}
-        pairs = [key for key in means if key[0] and (False, *key[1:]) in means]
-        if not pairs:
-            continue
-        gains = {key[1:]: 100 * (means[key] - means[False, *key[1:]]) for key in pairs}
-        found[factor] = {"pairs": len(gains), "mean": sum(gains.values()) / len(gains), "least": min(gains.values()),
-                         "most": max(gains.values())}  # fmt: skip
+        gains = [100 * (means[key] - means[False, *key[1:]]) for key in means if key[0] and (False, *key[1:]) in means]
+        if gains:
+            found[factor] = {"pairs": len(gains), "mean": sum(gains) / len(gains), "least": min(gains),
+                             "most": max(gains)}  # fmt: skip
     return found
 
 
@@ -103,24 +115,14 @@ def gather(results: Path) -> dict[str, Any]:
     if not equal:
         data["push_final"] = compared(push)
     data["relabelling"] = {
-        "reach": finished_rates(results, "ch04_reach_relabelling", ("future_k4", *RELABELLING)),
-        "push": {"future_k4": rates_of(results, "push_ablation", ["recipe"])["recipe"]}
-        | finished_rates(results, "ch04_push_relabelling", RELABELLING),
+        "reach": finished_rates(results, "ch04_reach_relabelling", RELABELLING),
+        "push": finished_rates(results, "ch04_push_parts", RELABELLING),
     }
-    data["settings"] = rates_of(results, "push_settings", ["one_update_for_4", "ent_coef_auto", "no_relative_goal"])
     raw = rates_of(results, "reach_seeds", ["no_input_map"])["no_input_map"]
     data["reach_raw"] = pooled([Rate.model_validate(rate) for rate in raw]).model_dump()
     data["parts"] = rates_of(results, "push_ablation", list(PARTS))
-    cells = {}
-    for (updates, entropy, inputs), (sweep, variant) in FACTORIAL.items():
-        rates = finished_rates(results, sweep, [variant]).get(variant)
-        if rates is None:
-            continue
-        mean = sum(rate["rate"] for rate in rates) / len(rates)
-        cells[f"{updates.replace(' ', '_')}_{entropy}_{inputs}"] = {
-            "updates": updates, "entropy": entropy, "inputs": inputs, "rates": rates, "mean": mean,
-        }  # fmt: skip
-    data["factorial"] = {"cells": cells, "effects": effects(list(cells.values()))}
+    data["factorial"] = {task: factorial(results, task) for task in FACTORIAL}
+    data["push"]["differences"] = text_of("FetchPush-v4", data["push"]).splitlines()[-2:]
     data["bits"] = load(results / "ch04_bit_flip.json", DataReport).data["rows"]
     return data
 
@@ -134,9 +136,21 @@ def draw(data: dict[str, Any]) -> dict[str, Figure]:
     }
     parts = {PARTS[name]: rates for name, rates in data["parts"].items()}
     order = sorted(parts, key=lambda name: -sum(rate["rate"] for rate in parts[name]))
-    title = "Push after 40,000 steps, the recipe without one of its parts: 100 episodes a point"
-    return {
+    early = "Push after 40,000 steps, the recipe without one of its parts"
+    figures = {
         "curves": curves_figure(panels),
-        "learn_early": dots_figure({name: parts[name] for name in order}, title, reference="the recipe"),
+        "learn_early": dots_figure({early: {name: parts[name] for name in order}}, reference="the recipe"),
         "bit_flip": bits_figure(data["bits"], data["bits"][0]["success"]["n"]),
     }
+    goals = {
+        f"{where} steps": {name.replace("_k", ", k = "): own[name] for name in RELABELLING if name in own}
+        for where, own in zip(("Reach, 2,000", "Push, 40,000"), data["relabelling"].values(), strict=True)
+    }
+    crossed = {
+        f"{where} steps": {", ".join(cell[f] for f in FACTORS): cell["rates"] for cell in own["cells"].values()}
+        for where, own in zip(("Reach, 2,400", "Push, 40,000"), data["factorial"].values(), strict=True)
+    }
+    for name, own, reference in (("relabelling", goals, "future, k = 4"), ("factorial", crossed, "many, fixed, map")):
+        if shown := {where: rows for where, rows in own.items() if rows}:
+            figures[name] = dots_figure(shown, reference=reference)
+    return figures

@@ -153,7 +153,11 @@ class Chapter:
             if earlier.status == "finished" and today(earlier.config) == settings:
                 print(f"{path}.zip is trained already: {earlier.steps:,} steps in {earlier.wall_clock_s:.0f} s")
                 return earlier
-        self.call("train.py", *words)
+        if mode.smoke:
+            # In this process: a smoke run is shorter than the start of another one.
+            _smoke_run(words)
+        else:
+            self.call("train.py", *words)
         return load(meta, TrainMeta)
 
     def lab(self, lab: str, mode: _Mode = DEFAULT, *arguments: str) -> int:
@@ -198,6 +202,17 @@ class Chapter:
         if earlier.status == "finished" or earlier.config != config or earlier.commit != git_state()[0]:
             return {}
         return {name: row for name, row in earlier.data["steps"].items() if row["outcome"] != "failed"}
+
+
+def _smoke_run(words: list[str]) -> None:
+    """`train.py` with these words. Raises as `Chapter.call` does where it is interrupted or fails."""
+    from train import main
+
+    status = main(words)
+    if status in (130, 143):
+        raise KeyboardInterrupt
+    if status:
+        raise TrainingFailure(f"train.py {' '.join(words)} ended with status {status}.")
 
 
 def _wait(child: subprocess.Popen[bytes]) -> int:

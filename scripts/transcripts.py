@@ -61,9 +61,11 @@ def output_of(command: str) -> str:
     with tempfile.TemporaryDirectory(prefix="transcript-") as folder:
         for name in CODE:
             Path(folder, name).symlink_to(Path(ROOT) / name)
-        done = subprocess.run([sys.executable, *words[1:]], cwd=folder, capture_output=True, text=True)
+        # Evaluations and warnings go to standard error; a reader sees both streams in one terminal.
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        done = subprocess.run([sys.executable, *words[1:]], cwd=folder, text=True, **streams)
     if done.returncode:
-        raise TrainingFailure(f"{command} ended with status {done.returncode}: {done.stderr.strip()[-300:]}")
+        raise TrainingFailure(f"{command} ended with status {done.returncode}: {done.stdout.strip()[-300:]}")
     return done.stdout
 
 

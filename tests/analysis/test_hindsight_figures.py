@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from analysis.hindsight_figures import bits_figure, curves_figure, dots_figure, relabelled_episode_figure
-from analysis.hindsight_report import FACTORIAL, PARTS, effects, finished_rates, rates_of
+from analysis.hindsight_report import FACTORS, PARTS, effects, factorial, finished_rates, rates_of
 from analysis.metrics import rate
 from analysis.reports import DataReport, save
 from common.provenance import metadata
@@ -23,9 +24,9 @@ def a_rate(successes: int) -> dict:
 def test_main_effects() -> None:
     """Updates add 0.1, entropy nothing, inputs 0.4, and 0.2 more where there are many updates."""
     cells = [
-        {"updates": updates, "entropy": entropy, "inputs": inputs, "mean": 0.1 * (updates == "3 for 4")
-         + 0.4 * (inputs == "normalised") + 0.2 * (updates == "3 for 4" and inputs == "normalised")}
-        for updates, entropy, inputs in FACTORIAL
+        {"updates": updates, "entropy": entropy, "inputs": inputs, "mean": 0.1 * (updates == "many")
+         + 0.4 * (inputs == "map") + 0.2 * (updates == "many" and inputs == "map")}
+        for updates, entropy, inputs in itertools.product(*FACTORS.values())
     ]  # fmt: skip
     found = effects(cells)
     assert found["inputs"] == pytest.approx({"pairs": 4, "mean": 50, "least": 40, "most": 60})
@@ -40,8 +41,22 @@ def test_an_unfinished_cell_is_left_out(tmp_path: Path) -> None:
     save(tmp_path / "sweeps/x.json", DataReport(**metadata({}), name="sweep", data={"rows": rows}))
     assert finished_rates(tmp_path, "x", ["a", "b", "c"]) == {"a": [{"rate": 0.5}] * 2}
     assert finished_rates(tmp_path, "never_run", ["a"]) == {}
-    cells = [dict(zip(("updates", "entropy", "inputs"), key, strict=True), mean=0.1) for key in list(FACTORIAL)[:3]]
+    levels = list(itertools.product(*FACTORS.values()))[:3]
+    cells = [dict(zip(FACTORS, key, strict=True), mean=0.1) for key in levels]
     assert {name: found["pairs"] for name, found in effects(cells).items()} == {"entropy": 1, "inputs": 1}
+
+
+def test_the_recipe_of_push_is_a_cell_of_its_factorial(tmp_path: Path) -> None:
+    """It stands in the sweep once, under the name that it has among the goals of hindsight."""
+    (tmp_path / "sweeps").mkdir()
+    own = (("future_k4", 20), ("future_k4", 10), ("one_for_8_tuned_raw", 2), ("three_for_4_fixed_raw", 5))
+    rows = [{"variant": v, "status": "finished", "success": a_rate(n)} for v, n in own]
+    save(tmp_path / "sweeps/ch04_push_parts.json", DataReport(**metadata({}), name="sweep", data={"rows": rows}))
+    found = factorial(tmp_path, "push")
+    assert {name: cell["mean"] for name, cell in found["cells"].items()} == {
+        "many_fixed_map": 0.75, "many_fixed_raw": 0.25, "one_for_8_tuned_raw": 0.1,
+    }  # fmt: skip
+    assert found["effects"] == {"inputs": {"pairs": 1, "mean": 50, "least": 50, "most": 50}}
 
 
 def test_the_parts_of_the_recipe_are_in_the_committed_sweep() -> None:
@@ -58,8 +73,10 @@ def test_curves_draw_a_line_a_seed_and_leave_out_what_began_solved() -> None:
 
 
 def test_dots_and_bits() -> None:
-    axes = dots_figure({"one": [a_rate(4), a_rate(8)], "two": [a_rate(10)]}, "t", reference="one").axes[0]
-    assert [t.get_text() for t in axes.get_yticklabels()] == ["one", "two"]
+    rows = {"one": [a_rate(4), a_rate(8)], "two": [a_rate(10)]}
+    left, right = dots_figure({"short": {"two": [a_rate(2)]}, "long": rows}, reference="one").axes
+    assert [t.get_text() for t in left.get_yticklabels()] == ["one", "two"]
+    assert (len(left.containers), len(right.containers)) == (1, 3)
     rows = [{"bits": n, "her": her, "seed": 0, "success": a_rate(20 * her)} for n in (5, 10) for her in (True, False)]
     axes = bits_figure(rows, 20).axes[0]
     assert [list(line.get_ydata()) for line in axes.lines] == [[0, 0], [100, 100]]

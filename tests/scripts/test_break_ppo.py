@@ -14,6 +14,9 @@ import pytest
 
 from analysis.early_warning import Finding
 from analysis.metrics import rate
+from analysis.reports import DataReport, load
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -62,3 +65,12 @@ def test_a_run_that_meets_a_nan_ends_without_a_policy(script: ModuleType, monkey
 def test_each_bug_says_what_names_it(script: ModuleType) -> None:
     assert [name for name, bug in script.BUGS.items() if not bug.named] == ["healthy"]
     assert len(script.BUGS) == 7
+
+
+def test_every_bug_was_named_on_every_seed_and_no_healthy_run_warned(script: ModuleType) -> None:
+    """The committed runs behind chapter 02, three training seeds each."""
+    bugs = load(ROOT / "results/ch02_broken.json", DataReport).data["bugs"]
+    assert bugs.keys() == script.BUGS.keys() and bugs["healthy"]["warned"] == "none"
+    assert {name: bugs[name]["seeds_named"] for name in bugs if name != "healthy"} == dict.fromkeys(
+        [name for name in script.BUGS if name != "healthy"], 3
+    )
