@@ -4,6 +4,9 @@
 
 They see the observation and nothing else. Positions are in m, world frame; velocities in m/step. An action of 1 moves
 the point that the gripper follows by 5 cm; at full speed the gripper itself moves by 2 to 3 cm a step.
+
+Each is two things in a row: `plan(observation)` says where the gripper should be and what the fingers should do, and
+proportional control goes there. `agents/execution.py` exchanges the second part.
 """
 
 from __future__ import annotations
@@ -30,6 +33,21 @@ def towards(target: np.ndarray, grip: np.ndarray, gain: float, fingers: float = 
     return np.append(np.clip(gain * (target - grip) / STEP_M, -1.0, 1.0), fingers).astype(np.float32)
 
 
+class Proportional:
+    """A plan, carried out by proportional control."""
+
+    gain = 1.0
+
+    def plan(self, observation: dict[str, np.ndarray]) -> tuple[np.ndarray, float]:
+        """Where the gripper should go, (3,), and the command of the fingers."""
+        raise NotImplementedError
+
+    def predict(self, observation: dict[str, np.ndarray], deterministic: bool = True) -> tuple[np.ndarray, None]:
+        """An action (4,) float32."""
+        target, fingers = self.plan(observation)
+        return towards(target, observation["observation"][:3], self.gain, fingers), None
+
+
 @CONTROLLERS.register("scripted")
 def scripted(env: gym.Env) -> Any:
     """The controller written for this task. Raises `UserError` where there is none."""
@@ -41,19 +59,19 @@ def scripted(env: gym.Env) -> Any:
 
 
 @CONTROLLERS.register("reach")
-class Reach:
+class Reach(Proportional):
     """The gripper goes straight to the goal."""
 
     def __init__(self, env: gym.Env, gain: float = 1.0):
         self.gain = gain
 
-    def predict(self, observation: dict[str, np.ndarray], deterministic: bool = True) -> tuple[np.ndarray, None]:
-        """An action (4,) float32."""
-        return towards(observation["desired_goal"], observation["observation"][:3], self.gain), None
+    def plan(self, observation: dict[str, np.ndarray]) -> tuple[np.ndarray, float]:
+        """The goal."""
+        return observation["desired_goal"], 0.0
 
 
 @CONTROLLERS.register("push")
-class Push:
+class Push(Proportional):
     """Behind the block, down to the table, and along the line to the goal; round again where the block slips off.
 
     In the plane of the table, with block b, goal g and d = (g − b) / ‖g − b‖, behind is b − r d. The gripper's offset
@@ -77,15 +95,15 @@ class Push:
         """Begin an episode."""
         self.pushing = False
 
-    def predict(self, observation: dict[str, np.ndarray], deterministic: bool = True) -> tuple[np.ndarray, None]:
-        """An action (4,) float32."""
+    def plan(self, observation: dict[str, np.ndarray]) -> tuple[np.ndarray, float]:
+        """The point behind the block, a point on the way there, or the next one of the push."""
         seen, goal = observation["observation"], observation["desired_goal"]
         grip, block = seen[:3], seen[3:6]
         way = (goal - block)[:2]
         distance = float(np.linalg.norm(way))
         if distance < self.NEAR_M or (self.pushing and self._will_arrive(seen, way)):
             self.pushing = False
-            return np.zeros(4, np.float32), None
+            return grip, 0.0
         d = way / distance
         offset = (grip - block)[:2]
         along = float(offset @ d)
@@ -96,11 +114,10 @@ class Push:
         else:
             self.pushing = float(np.linalg.norm(grip - start)) < 0.02
         if not self.pushing:
-            return towards(self._waypoint(grip, block, start), grip, 1.0), None
-        # u = v d − k (part across), slower as the goal comes near
-        push = min(self.speed, distance / STEP_M) * d - self.STEER * across / STEP_M
-        action = np.append(push, [(TABLE_M - grip[2]) / STEP_M, CLOSED])
-        return action.clip(-1.0, 1.0).astype(np.float32), None
+            return self._waypoint(grip, block, start), 0.0
+        # v d − k (part across), slower as the goal comes near
+        push = min(self.speed * STEP_M, distance) * d - self.STEER * across
+        return np.append(grip[:2] + push, TABLE_M), CLOSED
 
     @staticmethod
     def _will_arrive(seen: np.ndarray, way: np.ndarray) -> bool:
@@ -126,7 +143,7 @@ class Push:
 
 
 @CONTROLLERS.register("pick_and_place")
-class PickAndPlace:
+class PickAndPlace(Proportional):
     """Above the block with open fingers, down, close, and carry it to the goal; again where it was lost.
 
     What to do follows from the observation alone: the offset of the block from the gripper, and how wide the fingers
@@ -139,20 +156,18 @@ class PickAndPlace:
     def __init__(self, env: gym.Env, gain: float = 1.0):
         self.gain = gain
 
-    def predict(self, observation: dict[str, np.ndarray], deterministic: bool = True) -> tuple[np.ndarray, None]:
-        """An action (4,) float32."""
+    def plan(self, observation: dict[str, np.ndarray]) -> tuple[np.ndarray, float]:
+        """Where the gripper should go, and whether the fingers open or close."""
         seen, goal = observation["observation"], observation["desired_goal"]
         grip, block, width = seen[:3], seen[3:6], float(seen[9:11].sum())
         offset = block - grip
         if np.linalg.norm(offset) < 0.02:
-            if width < self.HELD_M:
-                return towards(grip + (goal - block), grip, self.gain, CLOSED), None
-            return towards(block, grip, self.gain, CLOSED), None
-        if np.linalg.norm(offset[:2]) > 0.01 and grip[2] < block[2] + 0.05:
-            return towards(np.append(grip[:2], block[2] + 0.08), grip, self.gain, OPEN), None
+            return (grip + (goal - block) if width < self.HELD_M else block), CLOSED
         if np.linalg.norm(offset[:2]) > 0.01:
-            return towards(np.append(block[:2], max(grip[2], block[2] + 0.06)), grip, self.gain, OPEN), None
-        return towards(block, grip, self.gain, OPEN), None
+            if grip[2] < block[2] + 0.05:
+                return np.append(grip[:2], block[2] + 0.08), OPEN
+            return np.append(block[:2], max(grip[2], block[2] + 0.06)), OPEN
+        return block, OPEN
 
 
 BY_TASK = {"FetchReach": Reach, "FetchPush": Push, "FetchPickAndPlace": PickAndPlace}

@@ -40,6 +40,8 @@ class Trace:
     policy_actions: Array
     # m: nearer than this counts as solved
     distance_threshold: float
+    # (T,): N, how hard the robot pressed on the object at the end of each step; None on a task without an object
+    object_forces: Array | None = None
 
 
 def smoothness(actions: Array) -> float:

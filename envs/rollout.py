@@ -63,7 +63,7 @@ def run_episode(
     recorder = recorder_of(env)
     truth = recorder.truth
     goal, achieved, positions = truth.desired_goal, [truth.achieved_goal], [truth.gripper]
-    rewards, successes, applied, asked = [], [], [], []
+    rewards, successes, applied, asked, forces = [], [], [], [], []
     if on_step:
         on_step(env, bool(np.linalg.norm(achieved[0] - goal) < threshold))
     done = False
@@ -81,6 +81,7 @@ def run_episode(
         successes.append(bool(truth.success))
         applied.append(np.array(recorder.applied_action))
         asked.append(np.atleast_1d(np.array(action, dtype=np.float64)))
+        forces.append(recorder.object_force)
         if on_step:
             on_step(env, successes[-1])
     return Trace(
@@ -93,6 +94,7 @@ def run_episode(
         applied_actions=np.stack(applied),
         policy_actions=np.stack(asked),
         distance_threshold=threshold,
+        object_forces=None if None in forces else np.array(forces),
     )
 
 

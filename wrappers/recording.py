@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+
+from wrappers.contact import object_force
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,15 @@ class RecordTruth(gym.Wrapper):
         self._reward, self._success = 0.0, False
         self._state = getattr(env.unwrapped, "goal_state", None)
         self._seen: tuple[np.ndarray, ...] | None = None
+
+    @functools.cached_property
+    def _force(self) -> Callable[[], float] | None:
+        return object_force(self.env)
+
+    @property
+    def object_force(self) -> float | None:
+        """N: how hard the robot presses on the object at the end of the step; None on a task without an object."""
+        return None if self._force is None else self._force()
 
     @property
     def applied_action(self) -> np.ndarray | None:

@@ -1,0 +1,213 @@
+"""Chapter 06: is the policy a good controller? Scaled, filtered and delayed actions, and a controller written by hand.
+
+    python scripts/ch06_action_interface.py all                         # everything below for Reach, Push, PickAndPlace
+    python scripts/ch06_action_interface.py scaling --env FetchPush-v4 --factors 0.25,0.5,1,2
+    python scripts/ch06_action_interface.py filter --env FetchPush-v4 --alphas 1,0.4,0.1
+    python scripts/ch06_action_interface.py delay --env FetchPush-v4 --steps 0,1,2,3
+    python scripts/ch06_action_interface.py baseline                    # zero, random, scripted, policy
+    python scripts/ch06_action_interface.py compare                     # policy minus scripted, paired by seed
+    python scripts/ch06_action_interface.py planning                    # plans and their execution, exchanged
+    python scripts/ch06_action_interface.py in-the-loop --env FetchReach-v4   # train with a filter, three seeds
+    python scripts/ch06_action_interface.py video --env FetchPush-v4
+
+`--env` names one task (by default all three), `--ckpt` another checkpoint of it. Episodes that were evaluated on this
+commit are kept in runs/ch06/grid: an interrupted command goes on, and no point is run twice.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from chapter import DEFAULT, Chapter, Mode
+
+from analysis.control import FLAGS, METRICS, control_row, summarise
+from analysis.control_tables import bundle_text, differences_text, sweep_text
+from common.errors import UserError
+from common.grids import parse_grid
+from common.seeds import format_seeds, parse_seeds
+
+chapter = Chapter("ch06", "Is the policy a good controller?")
+TASKS = ("FetchReach-v4", "FetchPush-v4", "FetchPickAndPlace-v4")
+REFERENCE = Path(__file__).resolve().parents[1] / "checkpoints/reference"
+SMOKE_EPISODES = 2
+
+
+def subjects(env: str | None, ckpt: str | None) -> dict[str, dict[str, str]]:
+    """For each task its agents by name: `policy` and `scripted`. Raises `UserError`."""
+    if ckpt and not env:
+        raise UserError("--ckpt names a policy of one task: add --env.")
+    return {
+        each: {"policy": ckpt or str(REFERENCE / f"{each}.zip"), "scripted": "scripted"}
+        for each in ([env] if env else TASKS)
+    }
+
+
+def evaluated(points: list[Any], n_episodes: int, mode: Mode) -> list[Any]:
+    """The points with their episodes, of seeds 0 to n_episodes − 1; each is named as it is ready."""
+    from callbacks.acting import acting
+    from persistence.grid import evaluate_grid
+
+    seeds = parse_seeds("0", SMOKE_EPISODES if mode.smoke else n_episodes)
+
+    def tell(found: Any) -> None:
+        solved = sum(found.column("success"))
+        print(f"  {found.point.env_id} {found.point.labels}: {solved} of {len(seeds)}", flush=True)
+
+    return evaluate_grid(points, seeds, control_row, acting, keep=chapter.file("grid", mode), tell=tell)
+
+
+def sweep(name: str, wrap: str, neutral: float, values: list[float], env: str | None, ckpt: str | None,
+          n_episodes: int, mode: Mode) -> int:  # fmt: skip
+    """One wrapper's argument over `values`, policy and controller, on each task; report, table and figure.
+
+    `wrap` is a format such as `scale:factor={}`; at the `neutral` value nothing is wrapped.
+    """
+    from analysis.control_figures import sweep_figure
+    from analysis.plots import save_figure
+    from persistence.grid import Point
+
+    points = [
+        Point(agent, task, () if value == neutral else (wrap.format(value),), {"agent": who, "value": value})
+        for task, agents in subjects(env, ckpt).items() for who, agent in agents.items()
+        for value in (values[:2] if mode.smoke else values)
+    ]  # fmt: skip
+    found, data = evaluated(points, n_episodes, mode), {}
+    for each in found:
+        data.setdefault(each.point.env_id, []).append({**each.point.labels, **summarise(each.rows)})
+    for task, rows in data.items():
+        print(sweep_text(task, name, rows))
+    save_figure(sweep_figure(name, neutral, data), str(chapter.file(f"{name}.png", mode)))
+    return write(name, data, found, mode)
+
+
+def write(name: str, data: dict[str, Any], found: list[Any], mode: Mode) -> int:
+    """The report of a command, with what the episodes took."""
+    seeds = found[0].column("seed")
+    seconds, episodes = sum(f.seconds for f in found), sum(len(f.rows) for f in found)
+    checkpoints = {Path(f.point.agent).name: f.checkpoint_sha256 for f in found if f.checkpoint_sha256}
+    chapter.write(
+        name, data, mode, config={"seeds": format_seeds(seeds), "checkpoints": checkpoints},
+        seeds=seeds, n_envs=1, wall_clock_s=round(seconds, 1), steps_per_second=round(50 * episodes / seconds, 1),
+        evaluation_protocol=f"deterministic, seeds {format_seeds(seeds)}, success at the last step",
+    )  # fmt: skip
+    return 0
+
+
+def agents_on(env: str | None, ckpt: str | None, more: dict[str, str], n_episodes: int, mode: Mode) -> tuple[Any, Any]:
+    """Policy, controller and `more` agents in the task as it is: rows by task and agent, and all that was found."""
+    from persistence.grid import Point
+
+    found = evaluated([Point(agent, task, (), {"agent": who}) for task, pair in subjects(env, ckpt).items()
+                       for who, agent in (more | pair).items()], n_episodes, mode)  # fmt: skip
+    rows: dict[str, dict[str, Any]] = {}
+    for each in found:
+        rows.setdefault(each.point.env_id, {})[each.point.labels["agent"]] = each.rows
+    return rows, found
+
+
+@chapter.command
+def scaling(env: str | None = None, ckpt: str | None = None, factors: str = "0.25,0.5,0.75,1,1.5,2",
+            n_episodes: int = 200, mode: Mode = DEFAULT) -> int:  # fmt: skip
+    """Actions times a factor, before the simulator clips them."""
+    values = parse_grid(factors, "--factors", low=0, above=True)
+    return sweep("scaling", "scale:factor={}", 1, values, env, ckpt, n_episodes, mode)
+
+
+@chapter.command("filter")
+def low_pass(env: str | None = None, ckpt: str | None = None, alphas: str = "1,0.8,0.6,0.4,0.2,0.1",
+             n_episodes: int = 200, mode: Mode = DEFAULT) -> int:  # fmt: skip
+    """Actions through a low-pass filter; alpha = 1 is no filter."""
+    values = parse_grid(alphas, "--alphas", low=0, high=1, above=True)
+    return sweep("filter", "lowpass:alpha={}", 1, values, env, ckpt, n_episodes, mode)
+
+
+@chapter.command
+def delay(env: str | None = None, ckpt: str | None = None, steps: str = "0,1,2,3", n_episodes: int = 200,
+          mode: Mode = DEFAULT) -> int:  # fmt: skip
+    """Actions that arrive some steps of 40 ms late."""
+    values = parse_grid(steps, "--steps", low=0, high=49, whole=True)
+    return sweep("delay", "delay:steps={}", 0, values, env, ckpt, n_episodes, mode)
+
+
+@chapter.command
+def baseline(env: str | None = None, ckpt: str | None = None, n_episodes: int = 200, mode: Mode = DEFAULT) -> int:
+    """The whole bundle of metrics for doing nothing, chance, the controller and the policy."""
+    rows, found = agents_on(env, ckpt, {"zero": "zero", "random": "random"}, n_episodes, mode)
+    data = {task: {who: summarise(each) for who, each in agents.items()} for task, agents in rows.items()}
+    for task, agents in data.items():
+        print(bundle_text(task, agents))
+    return write("baseline", data, found, mode)
+
+
+@chapter.command
+def compare(env: str | None = None, ckpt: str | None = None, n_episodes: int = 200, mode: Mode = DEFAULT) -> int:
+    """Policy minus controller on the same episodes: every metric, with intervals that know of the pairs."""
+    from analysis.paired import paired_rows
+
+    rows, found = agents_on(env, ckpt, {}, n_episodes, mode)
+    data = {task: paired_rows(agents["policy"], agents["scripted"], FLAGS[:2], list(METRICS))
+            for task, agents in rows.items()}  # fmt: skip
+    for task, differences in data.items():
+        print(differences_text(task, differences))
+    return write("compare", data, found, mode)
+
+
+@chapter.command
+def planning(env: str | None = None, ckpt: str | None = None, n_episodes: int = 200, mode: Mode = DEFAULT) -> int:
+    """Planning or control? Plans of the policy and of the controller, each carried out by the other."""
+    words = ["--env", env] * bool(env) + ["--ckpt", ckpt] * bool(ckpt)
+    words += ["--n-episodes", str(SMOKE_EPISODES if mode.smoke else n_episodes)]
+    words += ["--json-out", str(chapter.file("planning.json", mode)), "--keep", str(chapter.file("exchange", mode))]
+    return chapter.call("scripts/exchange_plans.py", *words)
+
+
+@chapter.command
+def in_the_loop(env: str = "FetchReach-v4", alpha: float = 0.2, seeds: str = "0-2", n_episodes: int = 200,
+                mode: Mode = DEFAULT) -> int:  # fmt: skip
+    """Train with the filter in the loop and without, same recipe and budget; evaluate both behind it."""
+    from persistence.grid import Point
+
+    (alpha,), points = parse_grid(str(alpha), "--alpha", low=0, high=1, above=True), []
+    wrap = f"lowpass:alpha={alpha}"
+    for seed in parse_seeds(seeds)[: 1 if mode.smoke else None]:
+        for trained, wraps in (("plain", []), ("filtered", ["--wrap", wrap])):
+            out = f"{env}_{trained}_seed{seed}"
+            chapter.train("--algo", "sac", "--her", "--env", env, "--seed", str(seed), *wraps, out=out, mode=mode)
+            file, labels = str(chapter.file(f"{out}.zip", mode)), {"trained": trained, "seed": seed}
+            points.append(Point(file, env, () if wraps else (wrap,), labels | {"filter": True}))
+            points += [] if wraps else [Point(file, env, (), labels | {"filter": False})]
+    found = evaluated(points, n_episodes, mode)
+    rows = {f"{f.point.labels}": {**f.point.labels, **summarise(f.rows)} for f in found}
+    print(bundle_text(env, rows))
+    return write(f"in_the_loop_{env.lower()}", {"alpha": alpha, "rows": list(rows.values())}, found, mode)
+
+
+@chapter.command
+def video(env: str = "FetchPush-v4", ckpt: str | None = None, seeds: str = "1,2", out: str | None = None,
+          mode: Mode = DEFAULT) -> int:  # fmt: skip
+    """Policy and controller side by side in the same episodes, with the action that reached the simulator drawn."""
+    from envs.action_strip import side_by_side
+    from envs.video import FPS, write_video
+    from persistence.grid import Point
+
+    agents = {who: Point(agent, env).subject() for who, agent in subjects(env, ckpt)[env].items()}
+    frames = side_by_side(agents, parse_seeds(seeds), 64 if mode.smoke else 240)
+    path = chapter.file(f"{env.lower()}.gif", mode, out)
+    write_video(path, frames[::2], FPS // 2)
+    print(f"video -> {path}")
+    return 0
+
+
+@chapter.command("all")
+def run_all(n_episodes: int = 200, mode: Mode = DEFAULT) -> int:
+    """The lab's checks and everything above but `in-the-loop`, on three tasks."""
+    studies = (scaling, low_pass, delay, baseline, compare, planning)
+    steps = {} if mode.smoke else {"lab": partial(chapter.lab, "action_interface.py", mode)}
+    steps |= {each.__name__: partial(each, n_episodes=n_episodes, mode=mode) for each in studies}
+    return chapter.run_all(steps | {"video": partial(video, mode=mode)}, mode)
+
+
+if __name__ == "__main__":
+    chapter.main()
