@@ -17,7 +17,8 @@ def test_numbers_in_their_order() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [("", "'' is none"), ("1,,2", "'' is none"), ("0.5,nan", "nan is none"),
-     ("inf", "inf is none"), ("-1", "-1 is none"), ("0", "0 is none"), ("3", "3 is none"), ("a", "'a' is none"), ("1,1.0", "given twice"),
+     ("inf", "inf is none"), ("-1", "-1 is none"), ("0", "0 is none"), ("3", "3 is none"),
+     ("a", "'a' is none"), ("1,1.0", "given twice"),
      (",".join(["1"] * 2000), "2000 values")],
 )  # fmt: skip
 def test_mistakes_are_one_line(text: str, says: str) -> None:
