@@ -204,3 +204,13 @@ def table_text(grid: Sequence[float], curves: dict[str, dict[str, Any]], unit: s
             f"{more}{critical['value']:.3g} {unit} [{critical['low']:.3g}, {critical['high']:.3g}]"
         )
     return "\n".join(lines)
+
+
+def gains_text(gains: dict[str, dict[str, Any]]) -> str:
+    """What `compared` found, a line a policy."""
+    keys = ("clean", "best", "area", "improvement")
+    return "\n".join(
+        f"{name} minus clean: "
+        + ", ".join(f"{k} {gain[k]['value']:+.3f} [{gain[k]['low']:+.3f}, {gain[k]['high']:+.3f}]" for k in keys)
+        for name, gain in gains.items()
+    )

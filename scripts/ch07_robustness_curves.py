@@ -5,6 +5,7 @@
     python scripts/ch07_robustness_curves.py act-sweep --env FetchPush-v4            # noise, pull and delay of actions
     python scripts/ch07_robustness_curves.py baseline                                # the scripted controllers alone
     python scripts/ch07_robustness_curves.py train-robust --std 0.02 --seeds 0-2     # SAC and HER under noise
+    python scripts/ch07_robustness_curves.py video --sizes 0,0.01,0.02,0.05              # one policy, rising noise
     python scripts/ch07_robustness_curves.py compare --env FetchPush-v4              # clean and trained under noise
 
 A curve has 100 held-out episodes a point and training seed, the same ones everywhere. Every point that is evaluated is
@@ -19,7 +20,7 @@ from typing import Any
 
 from chapter import DEFAULT, Chapter, Mode
 
-from analysis.robustness import compared, curve_of, outcome, read_grid, run_of, table_text, tables_of
+from analysis.robustness import compared, curve_of, gains_text, outcome, read_grid, run_of, table_text, tables_of
 from common.errors import UserError
 from common.seeds import parse_seeds
 from configs.perturbations import ACTION, OBSERVATION, Perturbation, chosen
@@ -45,8 +46,7 @@ def paths_of(text: str | None, env: str, mode: Mode) -> list[str]:
         chapter.train("--algo", "sac", "--her", "--env", env, out=f"tiny_{short(env)}", mode=mode)
         found = [str(chapter.file(f"tiny_{short(env)}.zip", mode))]
     if not found:
-        raise UserError(f"no checkpoint of {env}; train one: python train.py --algo sac --her --env {env} --seed 0 "
-                        f"--out checkpoints/sac_her_{env}_seed0")  # fmt: skip
+        raise UserError(f"no checkpoint of {env}; train one: python train.py --algo sac --her --env {env} --seed 0")
     return found
 
 
@@ -81,12 +81,12 @@ def sweep(kinds: dict[str, Perturbation], env: str, ckpts: str | None, agent: st
     if n_episodes < 1:
         raise UserError(f"--n-episodes {n_episodes}: must be at least 1.")
     if mode.smoke:
-        n_episodes, grids = 2, {key: [values[0], values[-1]] for key, values in list(grids.items())[:2]}
+        n_episodes, grids = 2, {key: values[:: len(values) - 1] for key, values in list(grids.items())[:2]}
     agents = {"policy": paths_of(ckpts, env, mode)} | ({agent: [agent]} if agent else {})
     panels = {key: curves_of(agents, env, kinds[key], values, n_episodes, mode) for key, values in grids.items()}
-    path = str(chapter.file(f"{name}_{short(env)}.png", mode))
     about = {f"{key}: {panel['about']}": panel for key, panel in panels.items()}
-    save_figure(curves_figure(about, f"{env}: thick lines are means over training seeds, thin lines each seed"), path)
+    figure = curves_figure(about, f"{env}: thick lines are means over training seeds, thin lines each seed")
+    save_figure(figure, str(chapter.file(f"{name}_{short(env)}.png", mode)))
     chapter.write(f"{name}_{short(env)}", {"env": env, "n_episodes": n_episodes, "panels": panels}, mode, env_id=env)
     return 0
 
@@ -110,12 +110,10 @@ def baseline(envs: str = f"{REACH},{PUSH},{PICK}", kinds: str = "white,action,de
              n_episodes: int = 100, mode: Mode = DEFAULT) -> int:  # fmt: skip
     """A controller alone (scripted, or another by name), on the same episodes as the policies."""
     known = chosen(kinds, OBSERVATION | ACTION, "--kinds")
-    if mode.smoke:
-        n_episodes, known, envs = 2, dict(list(known.items())[:1]), REACH
-    panels = {}
+    n_episodes, envs, panels = (2, REACH, {}) if mode.smoke else (n_episodes, envs, {})
     for env in envs.split(","):
         for key, kind in known.items():
-            grid = read_grid(kind.grid, "--grid", kind.whole)[:: 6 if mode.smoke else 1]
+            grid = read_grid(kind.grid, "--grid", kind.whole)[: 2 if mode.smoke else None]
             panels[f"{short(env)} {key}"] = curves_of({agent: [agent]}, env, kind, grid, n_episodes, mode)
     chapter.write("baseline", {"agent": agent, "panels": panels}, mode)
     return 0
@@ -144,25 +142,44 @@ def compare(env: str = PUSH, kind: str = "white", ckpts: str | None = None, robu
 
     (perturbation,) = chosen(kind, OBSERVATION | ACTION, "--kind").values()
     values = read_grid(perturbation.grid if grid is None else grid, "--grid", perturbation.whole)
-    clean = paths_of(ckpts, env, mode)
-    pattern = [glob.format(task=short(env)) for glob in ROBUST]
-    files = robust.split(",") if robust else sorted(str(path) for glob in pattern for path in Path().glob(glob))
+    clean, globs = paths_of(ckpts, env, mode), [glob.format(task=short(env)) for glob in ROBUST]
+    files = robust.split(",") if robust else sorted(str(path) for glob in globs for path in Path().glob(glob))
     if mode.smoke:
         n_episodes, values, files = 2, [values[0], values[-1]], files or clean
     if not files:
         raise UserError(f"no policy of {env} trained under noise; train some with train-robust, or give --robust.")
     groups: dict[str, list[str]] = {"clean": clean}
     for file in files:
-        groups.setdefault(Path(file).stem.rsplit("_seed", 1)[0] if file not in clean else "again", []).append(file)
+        groups.setdefault("again" if file in clean else Path(file).stem.rsplit("_seed", 1)[0], []).append(file)
     panel = curves_of(groups, env, perturbation, values, n_episodes, mode)
     tables = {name: tables_of(curve) for name, curve in panel["curves"].items()}
     gains = {name: compared(values, table, tables["clean"]) for name, table in tables.items() if name != "clean"}
-    for name, gain in gains.items():
-        print(f"{name} minus clean: " + ", ".join(
-            f"{key} {gain[key]['value']:+.3f} [{gain[key]['low']:+.3f}, {gain[key]['high']:+.3f}]"
-            for key in ("clean", "best", "area", "improvement")))  # fmt: skip
+    print(gains_text(gains))
     save_figure(curves_figure({perturbation.about: panel}, env), str(chapter.file(f"compare_{short(env)}.png", mode)))
     chapter.write(f"compare_{short(env)}", panel | {"gains": gains, "n_episodes": n_episodes}, mode, env_id=env)
+    return 0
+
+
+@chapter.command
+def video(env: str = PUSH, ckpt: str | None = None, sizes: str = "0,0.01,0.02,0.05", kind: str = "white",
+          seeds: str = "1,2", mode: Mode = DEFAULT) -> int:  # fmt: skip
+    """A film of one policy under a rising perturbation: a column a size, a row an episode."""
+    from envs.rendering import choose_backend
+    from envs.video import film, in_a_grid, write_video
+    from persistence.grid import Point
+
+    (perturbation,) = chosen(kind, OBSERVATION | ACTION, "--kind").values()
+    if choose_backend()[0] is None:
+        raise UserError("this machine renders with neither EGL nor OSMesa; python scripts/doctor.py names the fix.")
+    values, agent = read_grid(sizes, "--sizes", perturbation.whole), paths_of(ckpt, env, mode)[0]
+    strips, size = [], 60 if mode.smoke else 160
+    for value in values[: 2 if mode.smoke else None]:
+        subject = Point(agent, env, perturbation.around(value), trained_wraps=not agent.endswith(".zip")).subject()
+        about = f"noise {1000 * value:g} mm" if perturbation.unit == "m" else f"{kind} {value:g}"
+        strips.append(film(subject.make_policy, subject.task, parse_seeds(seeds), size, caption=about))
+    rows = [strip for episode in zip(*strips, strict=True) for strip in episode]
+    write_video(path := str(chapter.file(f"{kind}_{short(env)}.gif", mode)), in_a_grid(rows, columns=len(strips)))
+    print(f"film -> {path}")
     return 0
 
 
@@ -170,7 +187,7 @@ def compare(env: str = PUSH, kind: str = "white", ckpts: str | None = None, robu
 def run_all(n_episodes: int = 100, mode: Mode = DEFAULT) -> int:
     """The lab's checks, and errors of sensors and of actions on three tasks."""
     few = {"n_episodes": n_episodes, "mode": mode}
-    steps: dict[str, Any] = {} if mode.smoke else {"lab": partial(chapter.lab, "robustness.py", mode)}
+    steps: dict[str, Any] = {} if mode.smoke else {"lab": partial(chapter.lab, "robustness.py", mode, "--demo")}
     steps["obs-push"] = partial(obs_sweep, PUSH, **few)
     steps["act-push"] = partial(act_sweep, PUSH, **few)
     for env in () if mode.smoke else (REACH, PICK):

@@ -69,6 +69,26 @@ def test_training_under_noise_names_its_wrapper(script: ModuleType, monkeypatch:
     assert seen[0][seen[0].index("--total-steps") + 1] == "500"
 
 
+def test_a_film_has_a_column_a_size(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The frames are drawn elsewhere: what is filmed, in which order, and where it goes."""
+    from envs import rendering, video
+
+    filmed: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(rendering, "choose_backend", lambda: ("osmesa", {}))
+
+    def film(make_policy: Any, task: Task, seeds: list[int], size: int, caption: str) -> list[list[str]]:
+        filmed.append(task.wrappers)
+        return [[f"{caption}, seed {seed}"] for seed in seeds]
+
+    monkeypatch.setattr(video, "film", film)
+    monkeypatch.setattr(video, "in_a_grid", lambda strips, columns: (columns, [strip[0] for strip in strips]))
+    monkeypatch.setattr(video, "write_video", lambda path, frames: filmed.append((path, *frames)))
+    assert script.chapter.commands["video"](REACH, sizes="0,0.05", seeds="3,4") == 0
+    assert filmed[0] == () and filmed[1] == Task(REACH, ("obs_noise:std=0.05",)).wrappers
+    rows = [f"noise {mm} mm, seed {seed}" for seed in (3, 4) for mm in (0, 50)]
+    assert filmed[2] == ("runs/ch07/white_reach.gif", 2, rows)
+
+
 @pytest.mark.parametrize("kind", [*OBSERVATION, *ACTION])
 def test_every_perturbation_can_be_made(kind: str) -> None:
     perturbation = (OBSERVATION | ACTION)[kind]
