@@ -1,14 +1,12 @@
 """Chapter 06: is the policy a good controller? Scaled, filtered and delayed actions, and a controller written by hand.
 
-    python scripts/ch06_action_interface.py all                         # everything below for Reach, Push, PickAndPlace
-    python scripts/ch06_action_interface.py scaling --env FetchPush-v4 --factors 0.25,0.5,1,2
-    python scripts/ch06_action_interface.py filter --env FetchPush-v4 --alphas 1,0.4,0.1
-    python scripts/ch06_action_interface.py delay --env FetchPush-v4 --steps 0,1,2,3
-    python scripts/ch06_action_interface.py baseline                    # zero, random, scripted, policy
-    python scripts/ch06_action_interface.py compare                     # policy minus scripted, paired by seed
-    python scripts/ch06_action_interface.py planning                    # plans and their execution, exchanged
-    python scripts/ch06_action_interface.py in-the-loop --env FetchReach-v4   # train with a filter, three seeds
+    python scripts/ch06_action_interface.py scaling --env FetchPush-v4 --factors 0.25,0.5,1,2     # or filter, delay
+    python scripts/ch06_action_interface.py baseline             # zero, random, scripted, policy
+    python scripts/ch06_action_interface.py compare              # policy minus scripted, paired by seed
+    python scripts/ch06_action_interface.py planning             # plans and their execution, exchanged
+    python scripts/ch06_action_interface.py in-the-loop --env FetchReach-v4      # train with a filter, three seeds
     python scripts/ch06_action_interface.py video --env FetchPush-v4
+    python scripts/ch06_action_interface.py all                  # all but in-the-loop: Reach, Push, PickAndPlace
 
 `--env` names one task (by default all three), `--ckpt` another checkpoint of it. Episodes that were evaluated on this
 commit are kept in runs/ch06/grid: an interrupted command goes on, and no point is run twice.
@@ -38,10 +36,8 @@ def subjects(env: str | None, ckpt: str | None) -> dict[str, dict[str, str]]:
     """For each task its agents by name: `policy` and `scripted`. Raises `UserError`."""
     if ckpt and not env:
         raise UserError("--ckpt names a policy of one task: add --env.")
-    return {
-        each: {"policy": ckpt or str(REFERENCE / f"{each}.zip"), "scripted": "scripted"}
-        for each in ([env] if env else TASKS)
-    }
+    tasks = [env] if env else TASKS
+    return {task: {"policy": ckpt or str(REFERENCE / f"{task}.zip"), "scripted": "scripted"} for task in tasks}
 
 
 def evaluated(points: list[Any], n_episodes: int, mode: Mode) -> list[Any]:
@@ -51,19 +47,15 @@ def evaluated(points: list[Any], n_episodes: int, mode: Mode) -> list[Any]:
 
     seeds = parse_seeds("0", SMOKE_EPISODES if mode.smoke else n_episodes)
 
-    def tell(found: Any) -> None:
-        solved = sum(found.column("success"))
-        print(f"  {found.point.env_id} {found.point.labels}: {solved} of {len(seeds)}", flush=True)
+    def tell(each: Any) -> None:
+        print(f"  {each.point.env_id} {each.point.labels}: {sum(each.column('success'))} of {len(seeds)}", flush=True)
 
     return evaluate_grid(points, seeds, control_row, acting, keep=chapter.file("grid", mode), tell=tell)
 
 
 def sweep(name: str, wrap: str, neutral: float, values: list[float], env: str | None, ckpt: str | None,
           n_episodes: int, mode: Mode) -> int:  # fmt: skip
-    """One wrapper's argument over `values`, policy and controller, on each task; report, table and figure.
-
-    `wrap` is a format such as `scale:factor={}`; at the `neutral` value nothing is wrapped.
-    """
+    """Policy and controller with `wrap` (`scale:factor={}`) at each of `values`; nothing is wrapped at `neutral`."""
     from analysis.control_figures import sweep_figure
     from analysis.plots import save_figure
     from persistence.grid import Point
@@ -76,8 +68,7 @@ def sweep(name: str, wrap: str, neutral: float, values: list[float], env: str | 
     found, data = evaluated(points, n_episodes, mode), {}
     for each in found:
         data.setdefault(each.point.env_id, []).append({**each.point.labels, **summarise(each.rows)})
-    for task, rows in data.items():
-        print(sweep_text(task, name, rows))
+    print("\n".join(sweep_text(task, name, rows) for task, rows in data.items()))
     save_figure(sweep_figure(name, neutral, data), str(chapter.file(f"{name}.png", mode)))
     return write(name, data, found, mode)
 
@@ -85,13 +76,10 @@ def sweep(name: str, wrap: str, neutral: float, values: list[float], env: str | 
 def write(name: str, data: dict[str, Any], found: list[Any], mode: Mode) -> int:
     """The report of a command, with what the episodes took."""
     seeds = found[0].column("seed")
-    seconds, episodes = sum(f.seconds for f in found), sum(len(f.rows) for f in found)
     checkpoints = {Path(f.point.agent).name: f.checkpoint_sha256 for f in found if f.checkpoint_sha256}
-    chapter.write(
-        name, data, mode, config={"seeds": format_seeds(seeds), "checkpoints": checkpoints},
-        seeds=seeds, n_envs=1, wall_clock_s=round(seconds, 1), steps_per_second=round(50 * episodes / seconds, 1),
-        evaluation_protocol=f"deterministic, seeds {format_seeds(seeds)}, success at the last step",
-    )  # fmt: skip
+    protocol = f"deterministic, seeds {format_seeds(seeds)}, success at the last step"
+    chapter.write(name, data, mode, config={"checkpoints": checkpoints}, seeds=seeds, n_envs=1,
+                  wall_clock_s=round(sum(f.seconds for f in found), 1), evaluation_protocol=protocol)  # fmt: skip
     return 0
 
 
@@ -116,7 +104,7 @@ def scaling(env: str | None = None, ckpt: str | None = None, factors: str = "0.2
 
 
 @chapter.command("filter")
-def low_pass(env: str | None = None, ckpt: str | None = None, alphas: str = "1,0.8,0.6,0.4,0.2,0.1",
+def low_pass(env: str | None = None, ckpt: str | None = None, alphas: str = "1,0.6,0.4,0.2,0.1",
              n_episodes: int = 200, mode: Mode = DEFAULT) -> int:  # fmt: skip
     """Actions through a low-pass filter; alpha = 1 is no filter."""
     values = parse_grid(alphas, "--alphas", low=0, high=1, above=True)
@@ -136,8 +124,7 @@ def baseline(env: str | None = None, ckpt: str | None = None, n_episodes: int = 
     """The whole bundle of metrics for doing nothing, chance, the controller and the policy."""
     rows, found = agents_on(env, ckpt, {"zero": "zero", "random": "random"}, n_episodes, mode)
     data = {task: {who: summarise(each) for who, each in agents.items()} for task, agents in rows.items()}
-    for task, agents in data.items():
-        print(bundle_text(task, agents))
+    print("\n".join(bundle_text(task, agents) for task, agents in data.items()))
     return write("baseline", data, found, mode)
 
 
@@ -149,8 +136,7 @@ def compare(env: str | None = None, ckpt: str | None = None, n_episodes: int = 2
     rows, found = agents_on(env, ckpt, {}, n_episodes, mode)
     data = {task: paired_rows(agents["policy"], agents["scripted"], FLAGS[:2], list(METRICS))
             for task, agents in rows.items()}  # fmt: skip
-    for task, differences in data.items():
-        print(differences_text(task, differences))
+    print("\n".join(differences_text(task, differences) for task, differences in data.items()))
     return write("compare", data, found, mode)
 
 
@@ -158,8 +144,8 @@ def compare(env: str | None = None, ckpt: str | None = None, n_episodes: int = 2
 def planning(env: str | None = None, ckpt: str | None = None, n_episodes: int = 200, mode: Mode = DEFAULT) -> int:
     """Planning or control? Plans of the policy and of the controller, each carried out by the other."""
     words = ["--env", env] * bool(env) + ["--ckpt", ckpt] * bool(ckpt)
-    words += ["--n-episodes", str(SMOKE_EPISODES if mode.smoke else n_episodes)]
-    words += ["--json-out", str(chapter.file("planning.json", mode)), "--keep", str(chapter.file("exchange", mode))]
+    words += ["--n-episodes", str(SMOKE_EPISODES if mode.smoke else n_episodes), "--json-out",
+              str(chapter.file("planning.json", mode)), "--keep", str(chapter.file("exchange", mode))]  # fmt: skip
     return chapter.call("scripts/exchange_plans.py", *words)
 
 
@@ -169,8 +155,7 @@ def in_the_loop(env: str = "FetchReach-v4", alpha: float = 0.2, seeds: str = "0-
     """Train with the filter in the loop and without, same recipe and budget; evaluate both behind it."""
     from persistence.grid import Point
 
-    (alpha,), points = parse_grid(str(alpha), "--alpha", low=0, high=1, above=True), []
-    wrap = f"lowpass:alpha={alpha}"
+    wrap, points = f"lowpass:alpha={parse_grid(str(alpha), '--alpha', low=0, high=1, above=True)[0]}", []
     for seed in parse_seeds(seeds)[: 1 if mode.smoke else None]:
         for trained, wraps in (("plain", []), ("filtered", ["--wrap", wrap])):
             out = f"{env}_{trained}_seed{seed}"
@@ -179,7 +164,8 @@ def in_the_loop(env: str = "FetchReach-v4", alpha: float = 0.2, seeds: str = "0-
             points.append(Point(file, env, () if wraps else (wrap,), labels | {"filter": True}))
             points += [] if wraps else [Point(file, env, (), labels | {"filter": False})]
     found = evaluated(points, n_episodes, mode)
-    rows = {f"{f.point.labels}": {**f.point.labels, **summarise(f.rows)} for f in found}
+    rows = {" ".join(f"{k} {v}" for k, v in f.point.labels.items()): {**f.point.labels, **summarise(f.rows)}
+            for f in found}  # fmt: skip
     print(bundle_text(env, rows))
     return write(f"in_the_loop_{env.lower()}", {"alpha": alpha, "rows": list(rows.values())}, found, mode)
 
@@ -204,7 +190,8 @@ def video(env: str = "FetchPush-v4", ckpt: str | None = None, seeds: str = "1,2"
 def run_all(n_episodes: int = 200, mode: Mode = DEFAULT) -> int:
     """The lab's checks and everything above but `in-the-loop`, on three tasks."""
     studies = (scaling, low_pass, delay, baseline, compare, planning)
-    steps = {} if mode.smoke else {"lab": partial(chapter.lab, "action_interface.py", mode)}
+    more = ["--demo", "--figure", str(chapter.file("loop.png", mode)), "--ckpt", str(REFERENCE / f"{TASKS[0]}.zip")]
+    steps = {} if mode.smoke else {"lab": partial(chapter.lab, "action_interface.py", mode, *more)}
     steps |= {each.__name__: partial(each, n_episodes=n_episodes, mode=mode) for each in studies}
     return chapter.run_all(steps | {"video": partial(video, mode=mode)}, mode)
 
