@@ -81,8 +81,7 @@ class ObservationNoise(SensorWrapper):
     def start(self, true: np.ndarray) -> None:
         """Noise begins afresh, at this episode's size."""
         self.noise.begin()
-        if self.mixed:
-            self.now = float(self.generator.uniform(0.0, self.std))
+        self.now = float(self.generator.uniform(0.0, self.std)) if self.mixed else self.std
 
     def measure(self, true: np.ndarray) -> np.ndarray:
         """True measurements and noise."""

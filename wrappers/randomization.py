@@ -123,7 +123,13 @@ ARM = tuple(
 @part(
     Factor("gain", 1.0, 0.7, 1.3, "how far the arm is sent for a command; clipped at 5 cm a step"),
     Factor("delay", 0.0, 0.0, 2.0, "steps of 40 ms until an action arrives", whole=True),
-    Factor("noise", 0.0, 0.0, 0.005, "standard deviation of white noise on what is measured (m, m/step, rad)"),
+    Factor(
+        "noise",
+        0.0,
+        0.0,
+        0.005,
+        "standard deviation of an object's measured position, m; others as in wrappers/sensors.py",
+    ),
 )
 def set_interface(env: gym.Env, values: Values) -> None:
     """Set what stands between policy and robot."""
@@ -147,7 +153,7 @@ class Robot(SeededWrapper):
             raise ValueError("the factors are those of a Fetch task")
         self.gain = ScaleAction(env, 1.0)
         self.delay = DelayAction(self.gain, 0)
-        self.noise = ObservationNoise(self.delay, 0.0)
+        self.noise = ObservationNoise(self.delay, 0.0, scale="sensor")
         super().__init__(self.noise)
         self.nominal: dict[str, Any] = {}
         self.factors = available(env)
