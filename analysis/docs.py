@@ -7,7 +7,7 @@ Seven marks, invisible on a rendered page; what stands between a mark and its en
 
     <!--value results/x.json aggregate.success rate-->…<!--/value-->   a number of a report, in a format (see `show`)
     <!--code scripts/labs/y.py region-->…<!--/code-->                  a named region of a lab, as a code block
-    <!--lines results/x.json data.printed-->…<!--/lines-->             one printed line or a list of them, as a block
+    <!--lines results/x.json data.printed-->…<!--/lines-->             printed lines, or a part such as …printed.2:5
     <!--chapters-->…<!--/chapters-->                                   the roadmap, from tutorials/chapters.yaml
     <!--results-->…<!--/results-->                                     a row for each sparse task, from results/recipes/
     <!--recipes-->…<!--/recipes-->                                     all measured recipes, every seed
@@ -52,9 +52,12 @@ CHAPTERS = re.compile(r"<!--chapters-->(.*?)<!--/chapters-->", re.S)
 def look_up(value: Any, path: str) -> Any:
     """The element of a JSON value at a dotted path, such as `episodes.0.seed`. Raises `KeyError`.
 
-    A number also counts the entries of an object, for keys that have spaces in them.
+    A number also counts the entries of an object, for keys that have spaces in them; `2:5` takes a part of a list.
     """
     for part in path.split("."):
+        if isinstance(value, list) and ":" in part:
+            value = value[slice(*(int(end) if end else None for end in part.split(":")))]
+            continue
         if isinstance(value, dict) and part.isdigit() and part not in value:
             value = list(value.values())
         value = value[int(part)] if isinstance(value, list) else value[part]

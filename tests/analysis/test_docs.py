@@ -75,6 +75,8 @@ def test_printed_lines_are_a_block(root: Path) -> None:
     mark = "<!--lines results/b.json printed.one-->old<!--/lines-->"
     once = docs.fill(mark, root)
     assert "-->\n```text\nok    a  1\nok    b  2\n```\n<!--" in once and docs.fill(once, root) == once
+    part = docs.fill("<!--lines results/b.json printed.one.1:-->old<!--/lines-->", root)
+    assert "-->\n```text\nok    b  2\n```\n<!--" in part and docs.fill(part, root) == part
 
 
 def test_code_is_dedented_and_filling_twice_changes_nothing(root: Path) -> None:
