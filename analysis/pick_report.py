@@ -37,8 +37,8 @@ def stress_reports(results: Path) -> list[Report]:
 
 
 def point_together(reports: list[Report], name: str) -> Report:
-    """One point over all checkpoints: episodes of every seed as one rate, each seed's own, and failures by kind."""
-    own = [report[name] for report in reports]
+    """One point over the checkpoints that have it: all episodes as one rate, each seed's own, and failures by kind."""
+    own = [report[name] for report in reports if name in report]
     success = {group: [Rate.model_validate(one["success"][group]) for one in own] for group in ("all", "air", "table")}
     return {
         "seeds": len(own), "n": sum(one["n"] for one in own),
@@ -77,8 +77,8 @@ def gather(results: Path) -> Report:
     reports = stress_reports(results)
     if not reports:
         raise UserError(f"no stress test in {results}; run the command stress with --publish first.")
-    shared = [name for name in reports[0] if all(name in report for report in reports)]
-    points = {name: point_together(reports, name) for name in shared}
+    names = dict.fromkeys(name for report in reports for name in report)
+    points = {name: point_together(reports, name) for name in names}
     beyond = [point["failures"] for name, point in points.items() if name != NOMINAL]
     data: Report = {
         "stress": points, "curves": reports,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.grasping import STAGES
 from analysis.hindsight import pooled
-from analysis.plots import COLOURS, MARKERS, STYLES, new_figure
+from analysis.plots import COLOURS, MARKERS, STYLES, episodes_text, new_figure
 from analysis.reports import Rate
 from analysis.stress import FACTORS, NOMINAL, OWN, UNITS
 
@@ -76,11 +76,12 @@ def stress_figure(reports: Sequence[dict[str, Any]]) -> Figure:
         axes.set_xlabel(f"{factor.replace('_', ' ')} ({UNITS[factor]})")
         axes.set_ylim(-2, 102)
     all_axes[0].set_ylabel("success (%)")
-    n = sum(report[NOMINAL]["n"] for report in reports)
+    tried = {name for report in reports for name in report} - {"together"}
+    n = episodes_text({sum(report[name]["n"] for report in reports if name in report) for name in tried})
     handles, names = all_axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
     figure.suptitle(
-        f"One factor at a time, {n} episodes a point; dashed: the task itself; band: Wilson 95%", fontsize=10
+        f"One factor at a time, {n} a point; dashed: the task itself; band: Wilson 95%", fontsize=10
     )
     return figure
 
