@@ -68,9 +68,9 @@ def sweep(name: str, wrap: str, neutral: float, values: list[float], env: str | 
     found, data = evaluated(points, n_episodes, mode), {}
     for each in found:
         data.setdefault(each.point.env_id, []).append({**each.point.labels, **summarise(each.rows)})
-    print("\n".join(sweep_text(task, name, rows) for task, rows in data.items()))
+    print(*(printed := {task: sweep_text(task, name, rows) for task, rows in data.items()}).values(), sep="\n")
     save_figure(sweep_figure(name, neutral, data), str(chapter.file(f"{name}.png", mode)))
-    return write(name, data, found, mode)
+    return write(name, data | {"printed": printed}, found, mode)
 
 
 def write(name: str, data: dict[str, Any], found: list[Any], mode: Mode) -> int:
@@ -124,7 +124,7 @@ def baseline(env: str | None = None, ckpt: str | None = None, n_episodes: int = 
     """The whole bundle of metrics for doing nothing, chance, the controller and the policy."""
     rows, found = agents_on(env, ckpt, {"zero": "zero", "random": "random"}, n_episodes, mode)
     data = {task: {who: summarise(each) for who, each in agents.items()} for task, agents in rows.items()}
-    print("\n".join(bundle_text(task, agents) for task, agents in data.items()))
+    print(*(bundle_text(task, agents) for task, agents in data.items()), sep="\n")
     return write("baseline", data, found, mode)
 
 
@@ -136,7 +136,7 @@ def compare(env: str | None = None, ckpt: str | None = None, n_episodes: int = 2
     rows, found = agents_on(env, ckpt, {}, n_episodes, mode)
     data = {task: paired_rows(agents["policy"], agents["scripted"], FLAGS[:2], list(METRICS))
             for task, agents in rows.items()}  # fmt: skip
-    print("\n".join(differences_text(task, differences) for task, differences in data.items()))
+    print(*(differences_text(task, differences) for task, differences in data.items()), sep="\n")
     return write("compare", data, found, mode)
 
 

@@ -274,9 +274,10 @@ def main(
         raise UserError("--figure draws what --demo measures; add --demo.")
     began, env = time.monotonic(), make_env(ENV)
     claims = check(env) if verify or not (demo or ckpt) else []
-    for text, value, low, high in claims:
-        print(f"{'ok   ' if low <= value <= high else 'WRONG'} {text:72s} {value:9.4g}   [{low:g}, {high:g}]")
-    data: dict[str, Any] = {"claims": [float(value) for _, value, *_ in claims]}
+    printed = [f"{'ok   ' if low <= value <= high else 'WRONG'} {text:72s} {value:9.4g}   [{low:g}, {high:g}]"
+               for text, value, low, high in claims]  # fmt: skip
+    print(*printed, sep="\n")
+    data: dict[str, Any] = {"claims": [float(value) for _, value, *_ in claims], "printed": printed}
     if demo:
         data |= loops(env)
     if figure:

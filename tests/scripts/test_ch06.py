@@ -32,6 +32,7 @@ def test_a_sweep_and_what_it_keeps(script: ModuleType, capsys: pytest.CaptureFix
     # What reaches the simulator is smoother than what was asked for, and only behind a filter.
     assert rows[0]["smoothness"] == rows[0]["policy_smoothness"]
     assert rows[1]["smoothness"]["mean"] < rows[1]["policy_smoothness"]["mean"]
+    assert "2 of 2 = 100.0%" in load("runs/ch06/filter.json", DataReport).data["printed"][REACH]
     assert Path("runs/ch06/filter.png").stat().st_size > 10_000
     # The point without a filter is also the one without scaling: nothing is run twice.
     before = set(Path("runs/ch06/grid").iterdir())
