@@ -53,21 +53,3 @@ def curves_figure(panels: dict[str, dict[str, Any]], title: str) -> Figure:
     figure.suptitle(title, fontsize=10)
     return figure
 
-
-def ways_figure(panel: dict[str, Any], name: str, title: str) -> Figure:
-    """One curve, three meanings of success: at any step, at the last, through the last ten."""
-    unit, scale = UNITS[panel["unit"]]
-    figure, (axes,) = new_figure(6.2, 3.8)
-    x, curve = [scale * value for value in panel["grid"]], panel["curves"][name]
-    for i, (metric, what) in enumerate((("any", "at any step"), ("success", "at the last step"),
-                                        ("held", "through the last 10 steps"))):  # fmt: skip
-        points, colour = curve["pooled"][metric], COLOURS[i]
-        axes.fill_between(x, [100 * p["low"] for p in points], [100 * p["high"] for p in points], color=colour,
-                          alpha=0.15, linewidth=0)  # fmt: skip
-        axes.plot(x, [100 * p["rate"] for p in points], color=colour, marker=MARKERS[i], markersize=4.5, label=what)
-    axes.set_ylim(-3, 103)
-    axes.set_xlabel(f"standard deviation of the noise ({unit})")
-    axes.set_ylabel("success (%)")
-    axes.legend(frameon=False, fontsize=9)
-    axes.set_title(f"{title}, n = {points[0]['n']}, bands: Wilson 95%", loc="left", fontsize=10)
-    return figure

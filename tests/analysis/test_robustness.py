@@ -120,7 +120,6 @@ def test_a_report_holds_what_was_measured_and_is_drawn() -> None:
     panel = {"unit": "m", "grid": GRID, "curves": {"policy": curve, "scripted": alone}}
     figure = robustness_figures.curves_figure({f"panel {k}": panel for k in range(4)}, "title")
     assert len(figure.axes) == 4 and len(figure.axes[0].lines) == 1 + 3 + 1 + 1
-    assert len(robustness_figures.ways_figure(panel, "policy", "title").axes[0].lines) == 3
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,13 @@ def test_theory_is_the_loop_when_nothing_saturates(lab: ModuleType, gain: float,
     assert np.median(lengths) == pytest.approx(lab.MEDIAN_LENGTH * lab.loop_spread(gain, rho, alpha), rel=0.03)
 
 
+def test_noise_makes_everything_seem_to_move(lab: ModuleType) -> None:
+    found = lab.what_hindsight_sees(8)
+    assert found["moved_true"] < 0.8 and found["moved_seen"] == 1.0
+    # Two measurements differ by N(0, 2 σ²) on each axis: P(χ > 50 / 28.3) is 37%.
+    assert found["apart"] == pytest.approx(0.372, abs=0.06)
+
+
 def test_bad_input(lab: ModuleType) -> None:
     with pytest.raises(UserError, match="at least 2"):
         lab.main(episodes=1)
