@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -56,5 +57,10 @@ def test_held_actions_close_longer_and_the_demo_counts(lab: ModuleType, capsys: 
     assert lab.stays_closed(10, 1.0) == pytest.approx(2.0**-9) and lab.stays_closed(10, 5.0) > 0.38
     assert lab.main(demo=True, episodes=2) == 0
     assert "held for 5 steps" in capsys.readouterr().out
+    (trace,) = lab.traces(1.0, 1)
+    # A block that falls off the table is not raised.
+    for up, expected in ((0.1, True), (-0.4, False)):
+        places = np.tile(trace.achieved_goals[:1], (51, 1)) + np.linspace(0, up, 51)[:, None] * [0, 0, 1]
+        assert lab.raised(replace(trace, achieved_goals=places)) is expected
     with pytest.raises(UserError, match="at least 1"):
         lab.main(episodes=0)
