@@ -69,7 +69,8 @@ def show(value: Any, form: str) -> str:
 
     `rate`: a rate with its n and interval, for tables; `prose`: the same for running text; `mean`: a mean over seeds
     with its interval, which does not exist where all seeds agree; `points`: a difference of two rates with its
-    interval; `percent`; `minutes`, `seconds` and `ms` from seconds; `hardware`: the machine in words; `text`; anything
+    interval; `span`: a value with its interval; `mm`: the same of metres, in mm, with "over" where it lies beyond what
+    was measured; `percent`; `minutes`, `seconds` and `ms` from seconds; `hardware`: the machine in words; `text`; anything
     else is a Python format such as `.3f` or `,d`.
     """
     if value is None:
@@ -87,6 +88,11 @@ def show(value: Any, form: str) -> str:
     if form == "points":
         mean, low, high = (100 * value[key] for key in ("difference", "low", "high"))
         return f"{mean:.1f} points (95% interval {low:.1f} to {high:.1f})"
+    if form == "span":
+        return f"{value['value']:.2f} [{value['low']:.2f}, {value['high']:.2f}]"
+    if form == "mm":
+        over = "over " if value.get("beyond") else ""
+        return over + "{:.1f} mm [{:.1f}, {:.1f}]".format(*(1000 * value[key] for key in ("value", "low", "high")))
     if form == "percent":
         return f"{100 * value:.1f}%"
     if form == "minutes":
