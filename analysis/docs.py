@@ -70,8 +70,8 @@ def show(value: Any, form: str) -> str:
     `rate`: a rate with its n and interval, for tables; `prose`: the same for running text; `mean`: a mean over seeds
     with its interval, which does not exist where all seeds agree; `points`: a difference of two rates with its
     interval; `span`: a value with its interval; `mm`: the same of metres, in mm, with "over" where it lies beyond what
-    was measured; `percent`; `minutes`, `seconds` and `ms` from seconds; `hardware`: the machine in words; `text`; anything
-    else is a Python format such as `.3f` or `,d`.
+    was measured; `percent`; `minutes`, `seconds` and `ms` from seconds; `hardware`: the machine in words; `text`;
+    anything else is a Python format such as `.3f` or `,d`.
     """
     if value is None:
         return "not measured"
