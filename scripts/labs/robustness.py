@@ -242,8 +242,8 @@ def demonstrate(episodes: int) -> dict[str, Any]:
         print(f"  {name:28s}{1000 * values[0]:7.1f}{1000 * values[1]:10.1f}{1000 * values[2]:10.1f}  "
               f"[{1000 * values[3]:.1f}, {1000 * values[4]:.1f}]")  # fmt: skip
         # Infinite, that is beyond the grid, has no JSON.
-        known = [value if math.isfinite(value) else None for value in values]
-        rows.append(dict(zip(("linear", "clipped", "measured", "low", "high"), known, strict=True))
+        known = [1000 * value if math.isfinite(value) else None for value in values]
+        rows.append(dict(zip(("linear_mm", "clipped_mm", "measured_mm", "low_mm", "high_mm"), known, strict=True))
                     | {"name": name, "rates": [rate(list(point > 0)).model_dump() for point in outcomes]})  # fmt: skip
     return {"gain": gain, "episodes": episodes, "sigmas": sigmas, "rows": rows}
 
