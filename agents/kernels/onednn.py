@@ -32,10 +32,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, then: str = "n
 
 
 class OneDnnStack(MlpStack):
-    """`MlpStack` with one product for each member. A trace holds, for each layer, a list of K tensors (B, outputs).
-
-    In memory weights are (outputs, inputs), as oneDNN likes them best; `weights` are transposed views.
-    """
+    """`MlpStack` with one product for each member. A trace holds, for each layer, a list of K tensors (B, outputs)."""
 
     def __init__(self, k: int, sizes: Sequence[int], device: str = "cpu"):
         super().__init__(k, sizes, device)
@@ -43,26 +40,21 @@ class OneDnnStack(MlpStack):
         self.layers = self._members(self.weights, self.biases)
         self.grads = self._members(self.grad_weights, self.grad_biases)
 
-    def views(self, flat: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Weights (K, inputs, outputs) and biases (K, 1, outputs) of each layer as views of `flat`."""
-        weights, biases = super().views(flat)
-        shapes = [(self.k, b, a) for a, b in zip(self.sizes, self.sizes[1:], strict=False)]
-        return [w.view(shape).transpose(1, 2) for w, shape in zip(weights, shapes, strict=True)], biases
-
     def _members(self, weights: list[Tensor], biases: list[Tensor]) -> list[list[tuple[Tensor, Tensor, Tensor]]]:
-        """For each layer and member: W (outputs, inputs), Wᵀ, b (outputs,)."""
-        return [[(w[m].T, w[m], b[m, 0]) for m in range(self.k)] for w, b in zip(weights, biases, strict=True)]
+        """For each layer and member: W (inputs, outputs), Wᵀ, b (outputs,)."""
+        return [[(w[m], w[m].T, b[m, 0]) for m in range(self.k)] for w, b in zip(weights, biases, strict=True)]
 
     def forward(self, x: Tensor, members: slice = ALL) -> Trace:
         """Inputs (B, sizes[0]) to the activations of all layers of `members`."""
         last = len(self.layers) - 1
-        trace: Trace = []
-        h = [x] * len(range(self.k)[members])
-        for number, layer in enumerate(self.layers):
-            # h ← relu(h W + b)
-            then = "relu" if number < last else "none"
-            h = [linear(below, w, b, then) for below, (w, _, b) in zip(h, layer[members], strict=True)]
-            trace.append(h)
+        trace: Trace = [[] for _ in self.layers]
+        for member in range(self.k)[members]:
+            h = x
+            for number, layer in enumerate(self.layers):
+                # h ← relu(h W + b)
+                _, transposed, bias = layer[member]
+                h = linear(h, transposed, bias, "relu" if number < last else "none")
+                trace[number].append(h)
         return trace
 
     def outputs(self, trace: Trace) -> Tensor:
@@ -75,21 +67,21 @@ class OneDnnStack(MlpStack):
 
     def backward(self, x: Tensor, trace: Trace, delta: Tensor) -> None:
         """Write the gradient into `grad`, given dL/d(output) = `delta` (K, B, sizes[-1])."""
-        # Reference code again, where rows lie apart.
+        # oneDNN has only its slow reference code where rows lie apart.
         x = x.contiguous()
         for member, d in enumerate(delta):
             for number in reversed(range(len(self.layers))):
                 below = trace[number - 1][member] if number else x
                 grad_weight, _, grad_bias = self.grads[number][member]
-                # dL/dW = δᵀ h, dL/db = Σ δ. With one of the two in order, oneDNN puts only the other in order.
-                grad_weight.copy_(linear(d.T.contiguous(), below.T))
+                # dL/dW = hᵀ δ, dL/db = Σ δ
+                grad_weight.copy_(_transposed_times(below, d))
                 torch.sum(d, dim=0, out=grad_bias)
                 if number:
                     d = self._down(number, member, d, below)
 
     def input_gradient(self, trace: Trace, which: Tensor, scale: float, columns: slice) -> Tensor:
         """dL/d(inputs in `columns`), (B, columns), for L = `scale` · Σ_b output of member `which`[b] at row b."""
-        # All rows for both members: oneDNN prepares a product for each shape, and how many rows are whose changes.
+        # All rows for both members: to pick a member's rows and to put them back takes as long as their products save.
         delta = torch.zeros(self.k, len(which), 1).scatter_(0, which[None, :, None], scale)
         return self.to_inputs(trace, delta, columns).sum(0)
 
@@ -99,12 +91,19 @@ class OneDnnStack(MlpStack):
         for place, (member, d) in enumerate(zip(range(self.k)[members], delta, strict=True)):
             for number in reversed(range(1, len(self.layers))):
                 d = self._down(number, member, d, trace[number - 1][place])
-            # A few columns of W lie apart in memory, for which oneDNN has only its slow reference code.
-            result.append(linear(d, self.layers[0][member][1][columns].contiguous()))
+            result.append(linear(d, self.layers[0][member][0][columns]))
         return torch.stack(result)
 
     def _down(self, number: int, member: int, delta: Tensor, below: Tensor) -> Tensor:
         # δ ← (δ Wᵀ) ⊙ [h > 0]
         weight, transposed, _ = self.layers[number][member]
-        delta = delta * weight if delta.shape[1] == 1 else linear(delta, transposed)
+        delta = delta * transposed if delta.shape[1] == 1 else linear(delta, weight)
         return torch.ops.aten.threshold_backward.grad_input(delta, below, 0, grad_input=delta)
+
+
+def _transposed_times(a: Tensor, b: Tensor) -> Tensor:
+    """Aᵀ B (P, Q) of A (N, P) and B (N, Q)."""
+    # oneDNN puts one of the two in order by itself; the narrower one is cheaper to copy.
+    if a.shape[1] <= b.shape[1]:
+        return linear(a.T.contiguous(), b.T)
+    return linear(b.T.contiguous(), a.T).T
