@@ -24,7 +24,7 @@ from analysis.reports import TrainMeta, save
 from common import provenance
 from common.cli import guarded, parse
 from common.errors import TrainingFailure, UserError
-from common.files import check_writable
+from common.files import check_room, check_writable
 from common.openmp import spin_briefly
 from common.registry import modules_of
 from configs.recipes import Resolved, of_task, resolve
@@ -61,9 +61,7 @@ class Run:
         self.total, self.segment = segment_lengths(self.settings, self.task.episode_length)
         self.device = choose_device(config.device)
         self.goals = self._has_goals()
-        # Roughly 300 bytes of replay for a transition of the Fetch tasks.
-        self.replay_bytes = 300 * min(self.total, self.settings.get("buffer_size", 0))
-        check_writable(self.files.checkpoint, need_bytes=self.replay_bytes)
+        check_writable(self.files.checkpoint)
         self.found = self.files.signature()
         earlier = earlier_run(self.files, self.settings, config.overwrite)
         self.resuming = earlier is not None
@@ -91,6 +89,7 @@ class Run:
     def _build(self, callbacks: Iterable[BaseCallback]) -> None:
         """Environments, learner and callbacks, brought to where an earlier run stood."""
         from agents.build import build
+        from agents.replay_protocol import disk_bytes
         from callbacks.base import Hooks
         from persistence.run_files import resume
 
@@ -102,6 +101,8 @@ class Run:
                 resume(self.files, self.model, self.state)
                 self.hooks.load(self.state.callbacks)
                 self.state.resumed += 1
+            self.replay_bytes = disk_bytes(self.model, self.total - self.model.num_timesteps)
+            check_room(self.files.checkpoint.parent, self.replay_bytes)
         except MemoryError:
             self.env.close()
             raise UserError("not enough memory for these settings; take a smaller --buffer-size.") from None

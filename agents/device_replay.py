@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from agents.relabelling import goal_steps, look_ahead, transitions_at
 from agents.replay import Batch, EpisodeReplay
 
 
@@ -91,9 +92,7 @@ class DeviceReplay(EpisodeReplay):
     def _draw_on(self, line: dict[str, Tensor], n: int) -> tuple[Tensor, Tensor]:
         # In an empty line every place is −1, which points at something; what is drawn there is not used.
         place = torch.minimum((self._random(n) * line["total"]).long(), line["ends"][-1] - 1)
-        which = torch.searchsorted(line["ends"], place, right=True)
-        slots = line["slots"][which]
-        return slots, place - (line["ends"][which] - self.device_lengths[slots])
+        return transitions_at(torch, place, line["slots"], line["ends"], self.device_lengths)
 
     def draw(self, n: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """n transitions as `sample` draws them, on the device: x, next x, actions, rewards, discounts."""
@@ -119,28 +118,24 @@ class DeviceReplay(EpisodeReplay):
     def _mirrored(self, x: Tensor) -> Tensor:
         return x[:, self.mirror_order] * self.mirror_sign + self.mirror_offset
 
+    def _between(self, low: Tensor | int, high: Tensor) -> Tensor:
+        return low + (self._random(len(high)) * (high - low)).long()
+
     def _device_goals(self, slots: Tensor, steps: Tensor) -> Tensor:
-        ends = self.device_lengths[slots]
-        if self.strategy == "final":
-            chosen = ends - 1
-        else:
-            first = steps if self.strategy == "future" else torch.zeros_like(steps)
-            chosen = first + (self._random(len(steps)) * (ends - first)).long()
+        chosen = goal_steps(self.strategy, steps, self.device_lengths[slots], self._between)
         return self.stored["x"][slots, chosen + 1, : self.goal]
 
     def _device_ahead(
         self, slots: Tensor, steps: Tensor, goals: Tensor, relabelled: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        rewards, discounts = torch.zeros(len(slots), device=self.device), torch.ones(len(slots), device=self.device)
-        last = steps - 1
-        for ahead in range(self.n_steps):
-            on = (discounts > 0) & (steps + ahead < self.device_lengths[slots])
-            last = torch.where(on, steps + ahead, last)
+        def reward(last: Tensor) -> Tensor:
             new = self.reward(self.stored["x"][slots, last + 1, : self.goal], goals)
-            reward = torch.where(relabelled, new, self.stored["rewards"][slots, last])
-            rewards = torch.where(on, rewards + discounts * reward, rewards)
-            going_on = self.gamma * (1.0 - self.stored["terminated"][slots, last])
-            discounts = torch.where(on, discounts * going_on, discounts)
+            return torch.where(relabelled, new, self.stored["rewards"][slots, last])
+
+        last, rewards, discounts = look_ahead(
+            torch, steps, self.device_lengths[slots], torch.ones(len(slots), device=self.device), self.n_steps,
+            self.gamma, reward, lambda last: self.stored["terminated"][slots, last],
+        )  # fmt: skip
         return self.stored["x"][slots, last + 1], rewards, discounts
 
     def sample(self, n: int, generator: np.random.Generator) -> Batch:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +14,9 @@ from stable_baselines3.common.buffers import ReplayBuffer
 
 class DurableReplay(Protocol):
     """A ring buffer of rows, whatever a row is: a transition of every environment, or an episode."""
+
+    row_transitions: int
+    """Transitions in a row."""
 
     def capacity(self) -> int:
         """Number of rows in the ring buffer."""
@@ -43,7 +47,7 @@ class StockReplay:
     """
 
     def __init__(self, buffer: ReplayBuffer):
-        self.buffer = buffer
+        self.buffer, self.row_transitions = buffer, buffer.n_envs
         self.keys = list(buffer.observations) if isinstance(buffer.observations, dict) else []
 
     def capacity(self) -> int:
@@ -92,3 +96,16 @@ def durable(model: Any) -> DurableReplay | None:
     """The replay of `model`; None where it has none."""
     buffer = getattr(model, "replay_buffer", None)
     return StockReplay(buffer) if isinstance(buffer, ReplayBuffer) else buffer
+
+
+def disk_bytes(model: Any, transitions: int) -> int:
+    """Room (bytes) that `transitions` more of `model` take in the files of its replay, at most its whole ring buffer.
+
+    Episodes count as full ones; the real arrays say what a row takes, images included.
+    """
+    replay = durable(model)
+    if replay is None:
+        return 0
+    none = replay.export(replay.position())
+    row = sum(math.prod(array.shape[1:]) * array.itemsize for array in none.values())
+    return row * min(replay.capacity(), math.ceil(transitions / replay.row_transitions))
