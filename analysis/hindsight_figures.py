@@ -114,7 +114,8 @@ def dots_figure(panels: dict[str, dict[str, list[dict[str, Any]]]], reference: s
         axes.set_title(f"{title}; n = {next(iter(rows.values()))[0]['n']} a point", loc="left", fontsize=10)
     all_axes[0].set_yticks(range(len(names)), names)
     all_axes[0].invert_yaxis()
-    all_axes[-1].legend(frameon=False, loc="lower right", fontsize=9)
+    seeds = all_axes[0].get_legend_handles_labels()
+    figure.legend(*seeds, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     return figure
 
 
