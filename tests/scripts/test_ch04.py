@@ -79,6 +79,10 @@ def test_report_gathers_what_the_sweeps_hold(script: ModuleType, monkeypatch: py
     assert found["push"]["hindsight"]["seeds"] == [0, 1] and found["push"]["hindsight"]["runs"][0]["steps"] == 40_000
     assert found["push"]["hindsight"]["success"]["pooled"]["n"] == 100
     assert found["push_final"]["hindsight"]["success"]["pooled"]["n"] == 1000
+    # So they do for the recipe's cell of the factorial, where its sweep has not run it.
+    Path("results/sweeps/ch04_push_parts.json").unlink()
+    cells = gather(Path("results"))["factorial"]["push"]["cells"]
+    assert {name: [rate["n"] for rate in cell["rates"]] for name, cell in cells.items()} == {"many_fixed_map": [50] * 3}
     Path("results/sweeps/ch04_push.json").unlink()
     with pytest.raises(UserError, match=r"ch04_push\.json"):
         gather(Path("results"))
