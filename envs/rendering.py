@@ -10,6 +10,8 @@ import os
 import subprocess
 import sys
 
+from common.errors import UserError
+
 BACKENDS = ("egl", "osmesa")
 CHOSEN = "ROBOTICS_RL_RENDERING"
 PROBE = """
@@ -63,3 +65,14 @@ def choose_backend() -> tuple[str | None, dict[str, str]]:
     # The import of mujoco fails where the backend that it is told to use has no library; training needs no pictures.
     os.environ.update({"MUJOCO_GL": "disabled", CHOSEN: "none"})
     return None, reasons
+
+
+def require_backend(what: str) -> None:
+    """Raise `UserError` with the fix where nothing renders here; `what` needs it."""
+    backend, reasons = choose_backend()
+    if backend is None:
+        tried = "; ".join(f"{name}: {reason}" for name, reason in reasons.items()) or "tried before"
+        raise UserError(
+            f"{what} needs a renderer and none works here ({tried}). On Debian or Ubuntu: "
+            "apt-get install libegl1 libosmesa6; then `python scripts/doctor.py` says what works."
+        )

@@ -21,7 +21,8 @@ import gymnasium as gym
 from common.errors import UserError
 from common.registry import Spec, fits, read_pairs, split_module, write_pairs
 from envs.make import check_env_id, episode_length, is_goal_conditioned, make_env
-from wrappers.registry import WRAPPERS, is_training_only, wrap
+from envs.rendering import require_backend
+from wrappers.registry import WRAPPERS, draws, is_training_only, wrap
 
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
@@ -69,6 +70,8 @@ class Task:
 
     def make(self, render_mode: str | None = None, **view: Any) -> gym.Env:
         """One environment; `view` are further options, such as the size of rendered frames. Raises `UserError`."""
+        for text in filter(draws, self.wrappers):
+            require_backend(f"--wrap {text.split(':')[0]}")
         around = [functools.partial(wrap, text=text) for text in self.wrappers]
         return make_env(self.env_id, render_mode, around, **self.keywords | view)
 

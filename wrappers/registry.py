@@ -21,23 +21,34 @@ import gymnasium as gym
 
 from common.registry import Registry
 
-WRAPPERS = Registry("wrapper", ("wrappers.actions", "wrappers.noise", "wrappers.randomization", "wrappers.rewards"))
+WRAPPERS = Registry(
+    "wrapper",
+    ("wrappers.actions", "wrappers.noise", "wrappers.pixels", "wrappers.randomization", "wrappers.rewards"),
+)
 _TRAINING_ONLY: set[str] = set()
+_DRAWS: set[str] = set()
 
 
-def register(name: str, training_only: bool = False) -> Callable[[Any], Any]:
+def register(name: str, training_only: bool = False, draws: bool = False) -> Callable[[Any], Any]:
     """Decorator: make this wrapper available to `--wrap`. Its first argument is the environment.
 
     `training_only`: it decides which episodes training sees (a curriculum, randomisation) and is no part of the task,
-    so that evaluations leave it out.
+    so that evaluations leave it out. `draws`: it renders, so that a machine without a renderer is told before anything
+    begins.
     """
     (_TRAINING_ONLY.add if training_only else _TRAINING_ONLY.discard)(name)
+    (_DRAWS.add if draws else _DRAWS.discard)(name)
     return WRAPPERS.register(name)
 
 
 def is_training_only(text: str) -> bool:
     """Whether evaluations leave this wrapper out."""
     return WRAPPERS.find(text)[0].name in _TRAINING_ONLY
+
+
+def draws(text: str) -> bool:
+    """Whether this wrapper renders."""
+    return WRAPPERS.find(text)[0].name in _DRAWS
 
 
 def wrap(env: gym.Env, text: str) -> gym.Env:
