@@ -19,6 +19,7 @@ from stable_baselines3.her import HerReplayBuffer
 
 from agents.networks import policy_arguments, policy_name, stock_space
 from agents.replay import extra_boxes
+from agents.replay_memory import available, bytes_per_transition, check_memory, stacked_frames
 from agents.settings import BACKENDS, FastSettings, passed_on
 from common.errors import UserError
 from common.knobs import names
@@ -52,32 +53,45 @@ def build_sb3(settings: dict[str, Any], env: VecEnv, device: str) -> BaseAlgorit
     return ALGORITHMS[algo](policy_name(env.observation_space), env, seed=settings["seed"], device=device, **arguments)
 
 
-def build_fast(settings: dict[str, Any], env: VecEnv, device: str) -> BaseAlgorithm:
-    """Our learner. Raises `UserError` on a task without goals or without a time limit."""
+def build_fast(
+    settings: dict[str, Any], env: VecEnv, device: str, classes: dict[str, Any] | None = None, **more: Any
+) -> BaseAlgorithm:
+    """Our learner, or one of `classes` made from it, which gets `more` beside the fast settings.
+
+    Raises `UserError` on a task without goals or without a time limit.
+    """
     from agents.fast_sac import FastSAC
     from agents.fast_td3 import FastTD3
 
     spec = env.get_attr("spec", indices=[0])[0]
     keys = getattr(env.observation_space, "spaces", {})
-    if not {"observation", "achieved_goal", "desired_goal"} <= set(keys) or spec is None or not spec.max_episode_steps:
+    # An encoder reads whatever is shown; what precedes perceptrons (agents/input_map.py) must know the goals' place.
+    readable = keys if settings.get("encoder") else {"observation", "achieved_goal", "desired_goal"} <= set(keys)
+    if not readable or spec is None or not spec.max_episode_steps:
         raise UserError(
             f"--backend fast needs a goal-conditioned task with a time limit; use --backend sb3 on {settings['env']}."
         )
+    if settings.get("augment") and not settings.get("encoder"):
+        raise UserError("--augment changes pictures, which are read through an encoder: add --encoder.")
     if not settings.get("encoder") and (more := extra_boxes(env.observation_space)):
         raise UserError(f"--backend fast reads {', '.join(more)} through an encoder only: add --encoder cnn.")
+    # Never more transitions than the run has steps.
+    kept = min(settings["buffer_size"], settings["total_steps"])
+    each = bytes_per_transition(env.observation_space, stacked_frames(env), spec.max_episode_steps)
+    check_memory(kept, each, available())
     arguments = {key: settings[key] for key in passed_on(settings["algo"])}
     if settings["algo"] == "td3":
         arguments["exploration_noise"] = settings["action_noise"]
     her = settings["her"]
-    fast = {key: settings[key] for key in names(FastSettings)} | {
+    fast = {key: settings[key] for key in names(FastSettings) if key in settings} | {
         # n relabelled transitions for each original one
         "her_ratio": 1.0 - 1.0 / (settings["her_n_sampled_goal"] + 1) if her else 0.0,
         "her_goal_selection_strategy": settings["her_goal_selection_strategy"] if her else "future",
     }
-    cls = {"sac": FastSAC, "td3": FastTD3}[settings["algo"]]
+    cls = (classes or {"sac": FastSAC, "td3": FastTD3})[settings["algo"]]
     return cls(
-        policy_name(env.observation_space), env, spec.max_episode_steps, fast, seed=settings["seed"], device=device,
-        policy_kwargs=policy_arguments(settings), **arguments,
+        policy_name(env.observation_space), env, spec.max_episode_steps, fast | more, seed=settings["seed"],
+        device=device, policy_kwargs=policy_arguments(settings), **arguments,
     )  # fmt: skip
 
 

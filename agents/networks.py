@@ -30,12 +30,18 @@ from torch import Tensor, nn
 
 from common.registry import Registry
 
-ENCODERS = Registry("encoder")
+ENCODERS = Registry(
+    "encoder", tuple(f"agents.encoders.{name}" for name in ("blind", "manipulation", "nature", "spatial_softmax"))
+)
+
+
+# What an encoder of pictures must never read: the pictures are there to tell it. The replay alone needs it.
+PRIVILEGED = ("achieved_goal",)
 
 
 @ENCODERS.register("cnn")
 class SmallCnn(BaseFeaturesExtractor):
-    """Four convolutions over each image (DrQ's encoder, arXiv:2004.13649), joined by whatever else is observed.
+    """Four convolutions over each image (DrQ's encoder, arXiv:2004.13649), joined by what else a policy may see.
 
     `features`: numbers that are made of each image. `images_only`: leave the rest out, so that the policy acts on what
     it sees.
@@ -44,7 +50,7 @@ class SmallCnn(BaseFeaturesExtractor):
     def __init__(self, space: gym.Space, features: int = 50, images_only: bool = False):
         self.boxes = dict(space.spaces) if isinstance(space, gym.spaces.Dict) else {"": space}
         self.images = [key for key, box in self.boxes.items() if is_image_space(box)]
-        self.others = [] if images_only else [key for key in self.boxes if key not in self.images]
+        self.others = [] if images_only else [key for key in self.boxes if key not in (*self.images, *PRIVILEGED)]
         if not self.images:
             raise ValueError("there is no image in what the task shows")
         sizes = [gym.spaces.utils.flatdim(self.boxes[key]) for key in self.others]

@@ -19,6 +19,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.preprocessing import preprocess_obs
 from stable_baselines3.common.vec_env import VecEnv
 
+from agents.augmentations import augmentation
 from agents.device_replay import DeviceReplay
 from agents.exploration import Explorer
 from agents.input_map import InputMap
@@ -26,6 +27,7 @@ from agents.kernels.device import DeviceUpdates
 from agents.kernels.registry import KERNELS, usable_kernel
 from agents.learner import Batch, Learner, target_bounds
 from agents.replay import EpisodeReplay, extra_boxes
+from agents.replay_memory import stacked_frames
 from agents.round_means import RoundMeans
 from common.errors import TrainingFailure, UserError
 
@@ -57,6 +59,7 @@ class FastOffPolicy(OffPolicyAlgorithm):
         chosen = "features_extractor_class" in self.policy_kwargs
         self.encoder = copy.deepcopy(self.policy.actor.features_extractor) if chosen else None
         self.features = self.encoder.features_dim if chosen else self.input_map.outputs
+        self.augment = augmentation(fast.get("augment", "none"), self.observation_space)
         self.stock_order = None if chosen else _stock_order(self.observation_space)
         self.learner = self._learner(target_bounds(fast["clip_targets"], self.gamma))
         self.device_updates = None
@@ -79,6 +82,7 @@ class FastOffPolicy(OffPolicyAlgorithm):
         options = {
             "reflection": self._reflection(env) if fast["mirror"] else None,
             "match_desired_goals": fast["match_desired_goals"], "gamma": self.gamma, "n_steps": fast["n_steps"],
+            "stacks": stacked_frames(env),
         }  # fmt: skip
         on_device = replay_on_device(self.device) and KERNELS[fast["kernel"]].recordable
         reward = _tensor_reward_of(env) if on_device else None
@@ -111,6 +115,7 @@ class FastOffPolicy(OffPolicyAlgorithm):
             "generator",
             "seen",
             "explorer",
+            "augment",
         ]
         return [*super()._excluded_save_params(), *own, "acting_goals", "stock_order"]
 
@@ -224,7 +229,11 @@ class FastOffPolicy(OffPolicyAlgorithm):
     def _encoded(self, size: int) -> Batch:
         """One batch for a learner with an encoder: many images at once would fill the memory."""
         batch = self.replay_buffer.sample(size, self.generator)
-        here, there = self._observations(batch.x, batch.extra), self._observations(batch.next_x, batch.next_extra)
+        # Each of the two with random numbers of its own (DrQ, arXiv:2004.13649, with one sample of both targets).
+        here, there = (
+            self.augment(self._observations(x, extra))
+            for x, extra in ((batch.x, batch.extra), (batch.next_x, batch.next_extra))
+        )
         others = [torch.from_numpy(a).to(self.device) for a in (batch.actions, batch.rewards, batch.discounts)]
         noise = torch.randn(2 * size, batch.actions.shape[1], device=self.device)
         return Batch(here, there, *others, noise)

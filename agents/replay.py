@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import gymnasium as gym
 import numpy as np
 
 from agents.goal_matching import GoalMatcher
-from agents.relabelling import Strategy, goal_steps, look_ahead, transitions_at
 
 
 class Reflection(Protocol):
@@ -28,6 +27,7 @@ class Reflection(Protocol):
 
 
 RewardFunction = Callable[[np.ndarray, np.ndarray, Any], np.ndarray]
+Strategy = Literal["future", "final", "episode"]
 
 
 @dataclass
@@ -52,9 +52,17 @@ EXTRA = "extra."
 
 
 def flat_keys(space: gym.spaces.Dict) -> list[str]:
-    """The keys whose vectors make up x: the goals, and the observation where it is one."""
-    vector = len(space["observation"].shape) == 1 and space["observation"].dtype.kind == "f"
-    return ["achieved_goal", "desired_goal", *(["observation"] if vector else [])]
+    """The keys whose vectors make up x: the goals where both are shown, and the observation where it is a vector."""
+    goals = [key for key in ("achieved_goal", "desired_goal") if key in space.spaces]
+    seen = space.spaces.get("observation")
+    vector = seen is not None and len(seen.shape) == 1 and seen.dtype.kind == "f"
+    return [*(goals if len(goals) == 2 else []), *(["observation"] if vector else [])]
+
+
+def kept_shapes(extra: dict[str, gym.spaces.Box], stacks: dict[str, int]) -> dict[str, tuple[int, ...]]:
+    """What is kept of each of the `extra` boxes at each step: of a stack (n · C, H, W) one frame (C, H, W)."""
+    single = {key: (box.shape[0] // stacks[key], *box.shape[1:]) for key, box in extra.items() if key in stacks}
+    return {key: single.get(key, box.shape) for key, box in extra.items()}
 
 
 def extra_boxes(space: gym.spaces.Dict) -> dict[str, gym.spaces.Box]:
@@ -73,7 +81,9 @@ class EpisodeReplay:
     batch is drawn from episodes whose achieved goal moved more than `moved_distance` (m), once there are any. With
     `match_desired_goals` they are those among them that came near the task's goals. With a `reflection` of the task,
     half of each batch is seen in the mirror. `n_steps`: over how many steps rewards are added up before `gamma`
-    discounts the rest (Sutton & Barto 2018, section 7.1), fewer where the episode ends.
+    discounts the rest (Sutton & Barto 2018, section 7.1), fewer where the episode ends. `stacks`: which of the other
+    keys stack that many frames, the newest last, along their first axis. Of these only the newest frame is kept, and
+    `sample` stacks what came before it in its episode again.
     """
 
     def __init__(
@@ -81,15 +91,15 @@ class EpisodeReplay:
         compute_reward: RewardFunction, strategy: Strategy = "future", her_ratio: float = 0.8,
         moved_fraction: float = 0.0, moved_distance: float = 0.02, reflection: Reflection | None = None,
         match_desired_goals: bool = False, gamma: float = 0.99, n_steps: int = 1,
+        stacks: dict[str, int] | None = None,
     ):  # fmt: skip
         self.length, self.n_envs, self.compute_reward = length, n_envs, compute_reward
-        self.row_transitions = length
         self.strategy, self.her_ratio = strategy, her_ratio
         self.moved_fraction, self.moved_distance = moved_fraction, moved_distance
         self.reflection, self.gamma, self.n_steps = reflection, gamma, n_steps
         self.episodes = max(1, capacity // length)
         self.keys, extra = flat_keys(space), extra_boxes(space)
-        goal = space["achieved_goal"].shape[0]
+        goal = space["achieved_goal"].shape[0] if "achieved_goal" in self.keys else 0
         self.goal, self.size = goal, sum(space[key].shape[0] for key in self.keys)
         self.matcher, self.match_desired_goals = GoalMatcher(self.episodes, goal), match_desired_goals
         # How many episodes there were when the pool of matched ones was drawn; and the pool of an interrupted run.
@@ -98,7 +108,9 @@ class EpisodeReplay:
             # Row t holds (achieved goal, desired goal, observation) before step t; row `length` the last one.
             "x": (length + 1, self.size), "actions": (length, action_size), "rewards": (length,),
             "terminated": (length,),
-        } | {f"{EXTRA}{key}": (length + 1, *box.shape) for key, box in extra.items()}  # fmt: skip
+        }  # fmt: skip
+        self.stacks = {key: n for key, n in (stacks or {}).items() if n > 1}
+        self.shapes |= {f"{EXTRA}{key}": (length + 1, *kept) for key, kept in kept_shapes(extra, self.stacks).items()}
         self.dtypes = {f"{EXTRA}{key}": box.dtype for key, box in extra.items()}
         self.extra = list(extra)
         self.stored = self._storage(self.episodes)
@@ -121,6 +133,8 @@ class EpisodeReplay:
 
     def flat(self, observation: dict[str, np.ndarray]) -> np.ndarray:
         """Dictionary of (n, …) arrays to (n, D) float32, in Stable-Baselines3's order of keys."""
+        if not self.keys:
+            return np.zeros((len(next(iter(observation.values()))), 0), np.float32)
         return np.concatenate([observation[key] for key in self.keys], axis=1, dtype=np.float32)
 
     def rest(self, observation: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -130,7 +144,7 @@ class EpisodeReplay:
     def unflatten(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """The dictionary that `flat` made x (n, D) of."""
         ends = np.cumsum([self.goal, self.goal, self.size - 2 * self.goal])[: len(self.keys) - 1]
-        return dict(zip(self.keys, np.split(x, ends, axis=1), strict=True))
+        return dict(zip(self.keys, np.split(x, ends, axis=1) if self.keys else (), strict=True))
 
     def add(
         self, x: np.ndarray, next_x: np.ndarray, actions: np.ndarray, rewards: np.ndarray, dones: np.ndarray,
@@ -142,8 +156,10 @@ class EpisodeReplay:
         self.open["x"][rows, t] = x
         self.open["x"][rows, t + 1] = next_x
         for key in self.extra:
-            self.open[f"{EXTRA}{key}"][rows, t] = extra[key]
-            self.open[f"{EXTRA}{key}"][rows, t + 1] = next_extra[key]
+            kept = self.open[f"{EXTRA}{key}"]
+            # Of a stack the newest frame.
+            newest = slice(-kept.shape[2], None) if key in self.stacks else slice(None)
+            kept[rows, t], kept[rows, t + 1] = extra[key][:, newest], next_extra[key][:, newest]
         self.open["actions"][rows, t] = actions
         self.open["rewards"][rows, t] = rewards
         self.open["terminated"][rows, t] = terminated
@@ -184,11 +200,14 @@ class EpisodeReplay:
         newest = np.arange(max(0, self.added - episodes, self.added - self.episodes), self.added) % self.episodes
         return float(self.moved[newest].mean()) if len(newest) else 0.0
 
+    @staticmethod
     def _draw(
-        self, generator: np.random.Generator, n: int, slots: np.ndarray, ends: np.ndarray
+        generator: np.random.Generator, n: int, slots: np.ndarray, ends: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """n transitions, uniform over all steps of the episodes `slots`: (slot, step), each (n,)."""
-        return transitions_at(np, generator.integers(0, ends[-1], n), slots, ends, self.lengths)
+        place = generator.integers(0, ends[-1], n)
+        which = np.searchsorted(ends, place, side="right")
+        return slots[which], place - (ends[which] - np.diff(ends, prepend=0)[which])
 
     def sample(self, n: int, generator: np.random.Generator) -> Batch:
         """n transitions, `her_ratio` of them with another goal of the same episode. Raises `ValueError` when empty."""
@@ -214,29 +233,38 @@ class EpisodeReplay:
             rows = np.flatnonzero(generator.random(n) < 0.5)
             x[rows], next_x[rows] = self.reflection(x[rows]), self.reflection(next_x[rows])
             actions[rows] *= self.reflection.action_sign
-        here, there = (
-            {key: self.stored[f"{EXTRA}{key}"][slots, step] for key in self.extra} for step in (steps, last + 1)
-        )
+        here, there = ({key: self._seen(key, slots, step) for key in self.extra} for step in (steps, last + 1))
         return Batch(x, next_x, actions, rewards, discounts, here, there)
+
+    def _seen(self, key: str, slots: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        """What the environment showed under `key` at these steps; an episode's first frame stands for those before."""
+        ages = range(self.stacks.get(key, 1) - 1, -1, -1)
+        frames = [self.stored[f"{EXTRA}{key}"][slots, np.maximum(steps - age, 0)] for age in ages]
+        return frames[0] if len(frames) == 1 else np.concatenate(frames, axis=1)
 
     def _ahead(
         self, slots: np.ndarray, steps: np.ndarray, goals: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """`look_ahead`, with the first len(goals) rows rewarded for these goals instead of their own."""
+        """The last of the `n_steps` steps, their discounted rewards, and the discount of what follows.
 
-        def reward(last: np.ndarray) -> np.ndarray:
-            rewards = self.stored["rewards"][slots, last]
+        The first len(goals) rows are rewarded for these goals instead of their own.
+        """
+        rewards, discounts = np.zeros(len(slots), np.float32), np.ones(len(slots), np.float32)
+        last = steps - 1
+        for ahead in range(self.n_steps):
+            # Rows whose episode has ended add nothing more.
+            on = (discounts > 0) & (steps + ahead < self.lengths[slots])
+            last = np.where(on, steps + ahead, last)
+            reward = self.stored["rewards"][slots, last]
             if goals is not None:
                 # r = R(achieved after the step, new goal)
                 achieved = self.stored["x"][slots[: len(goals)], last[: len(goals)] + 1, : self.goal]
-                rewards[: len(goals)] = self.compute_reward(achieved, goals, {})
-            return rewards
-
-        ones = np.ones(len(slots), np.float32)
-        return look_ahead(
-            np, steps, self.lengths[slots], ones, self.n_steps, self.gamma, reward,
-            lambda last: self.stored["terminated"][slots, last],
-        )  # fmt: skip
+                reward[: len(goals)] = self.compute_reward(achieved, goals, {})
+            # R = Σ γᵏ rₜ₊ₖ
+            rewards += np.where(on, discounts * reward, 0.0).astype(np.float32)
+            ended = self.stored["terminated"][slots, last]
+            discounts = np.where(on, discounts * np.float32(self.gamma) * (1.0 - ended), discounts).astype(np.float32)
+        return last, rewards, discounts
 
     def _match(self, generator: np.random.Generator) -> None:
         """Replace the episodes that moved by those among them that match the task's goals."""
@@ -264,8 +292,14 @@ class EpisodeReplay:
         return self.matcher.reachable(generator, goals, moved) if len(moved) else goals
 
     def _goals(self, generator: np.random.Generator, slots: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        """What the same episode achieved after a step that `strategy` chooses."""
-        chosen = goal_steps(self.strategy, steps, self.lengths[slots], generator.integers)
+        """What the same episode achieved after a step that is: later or this one (future), any, or the last."""
+        ends = self.lengths[slots]
+        if self.strategy == "future":
+            chosen = generator.integers(steps, ends)
+        elif self.strategy == "episode":
+            chosen = generator.integers(0, ends)
+        else:
+            chosen = ends - 1
         return self.stored["x"][slots, chosen + 1, : self.goal]
 
     def capacity(self) -> int:

@@ -115,6 +115,9 @@ class FastSettings:
     mirror: bool = knob(
         False, "Reflect half of each batch, left and right exchanged; for tasks that define it, as the Fetch tasks do."
     )
+    augment: str = knob(
+        "none", "Random change of sampled pictures before the encoder: NAME:key=value,… (shift, crop, jitter), or none."
+    )
     n_steps: int = knob(1, "Steps whose rewards are added up before the critic estimates the rest.", count(10**6))
     kernel: str = knob(
         "auto",
@@ -127,6 +130,13 @@ class FastSettings:
         True, "Normalise observations by running mean and standard deviation, folded into the checkpoint's first layer."
     )
     relative_goal: bool = knob(True, "Add desired minus achieved goal as an input, folded into the first layer.")
+
+
+@dataclass(frozen=True)
+class DaggerSettings:
+    """Imitation of a teacher: agents/dagger.py."""
+
+    teacher: str = knob("", "Checkpoint of the policy from state whose actions are imitated.")
 
 
 @dataclass(frozen=True)
@@ -150,6 +160,7 @@ ALGORITHMS = {"ppo": PpoSettings, "sac": SacSettings, "td3": Td3Settings}
 # An algorithm's default is the first that has it.
 BACKENDS = {
     "fast": Backend(("sac", "td3"), (FastSettings,), "agents.build:build_fast"),
+    "dagger": Backend(("sac",), (FastSettings, DaggerSettings), "agents.dagger:build_dagger"),
     "sb3": Backend(("ppo", "sac", "td3"), (), "agents.build:build_sb3"),
 }
 

@@ -31,7 +31,7 @@ TUNABLE = [field.name for field in dataclasses.fields(TrainConfig) if field.name
 RECIPE_KEYS = ("algo", "env", "her", "about", "settings", "measured")
 # What the task is, beside its id; left out of a run's settings where there is nothing of the kind.
 OF_TASK = ("wrap", "env_option")
-OMITTED = (*OF_TASK, "encoder")
+OMITTED = (*OF_TASK, "encoder", "augment")
 HINTS = typing.get_type_hints(TrainConfig)
 
 
@@ -228,7 +228,7 @@ def _from_flags_recipe_defaults(
 
 def _raise_learning_starts(config: TrainConfig, values: dict[str, Any], sources: dict[str, str], episode: int) -> None:
     """Hindsight, and our replay of whole episodes, can be sampled only once each environment has finished one."""
-    whole_episodes = config.her or values["backend"] == "fast"
+    whole_episodes = config.her or values["backend"] != "sb3"
     if whole_episodes and values["learning_starts"] < episode * values["n_envs"]:
         values["learning_starts"] = episode * values["n_envs"]
         sources["learning_starts"] = "raised to one episode of each environment"

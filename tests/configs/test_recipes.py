@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents.settings import BACKENDS
 from common.errors import UserError
 from configs.recipes import FOLDER, RECIPE_KEYS, TUNABLE, applicable, load_recipe, of_task, recipe_name, resolve
 from configs.train_config import TrainConfig
@@ -102,6 +103,7 @@ def test_every_committed_recipe_is_found_and_resolves(path: Path) -> None:
 
 def test_every_setting_is_read_by_something() -> None:
     read = {key for algo, her in ALGORITHMS for key in applicable(algo, her)}
+    read |= {key for name, backend in BACKENDS.items() for key in applicable(backend.algorithms[0], False, name)}
     assert read == set(TUNABLE)
 
 
