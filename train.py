@@ -24,7 +24,7 @@ from analysis.reports import TrainMeta, save
 from common import provenance
 from common.cli import guarded, parse
 from common.errors import TrainingFailure, UserError
-from common.files import check_writable
+from common.files import check_room, check_writable
 from common.openmp import spin_briefly
 from common.registry import modules_of
 from configs.recipes import Resolved, of_task, resolve
@@ -60,9 +60,8 @@ class Run:
         self.task = Task.of_settings(self.settings)
         self.total, self.segment = segment_lengths(self.settings, self.task.episode_length)
         self.device = choose_device(config.device)
-        self.goals, each = self._look_at_task()
-        self.replay_bytes = each * min(self.total, self.settings.get("buffer_size", 0))
-        check_writable(self.files.checkpoint, need_bytes=self.replay_bytes)
+        self.goals = self._has_goals()
+        check_writable(self.files.checkpoint)
         self.found = self.files.signature()
         earlier = earlier_run(self.files, self.settings, config.overwrite)
         self.resuming = earlier is not None
@@ -70,13 +69,9 @@ class Run:
         self._build(callbacks)
         self.clock = Clock(self.state.training_s, self.state.wall_clock_s)
 
-    def _look_at_task(self) -> tuple[bool, int]:
-        """Whether success is defined on the task, and the bytes of a transition in the replay.
-
-        Raises `UserError` where hindsight was asked for and cannot work.
-        """
+    def _has_goals(self) -> bool:
+        """Whether success is defined on the task. Raises `UserError` where hindsight was asked for and cannot work."""
         from agents.build import check_observations
-        from agents.replay_memory import bytes_per_transition
         from envs.make import is_goal_conditioned
         from wrappers.hindsight import check_relabelling
 
@@ -88,13 +83,13 @@ class Run:
                     raise UserError(f"--her needs a goal-conditioned task; {what} has no achieved and desired goal.")
                 if self.task.wrappers:
                     check_relabelling(probe)
-            stacks = probe.get_wrapper_attr("stacked_frames") if probe.has_wrapper_attr("stacked_frames") else {}
             # What a wrapper shows the policy is another matter.
-            return is_goal_conditioned(probe.unwrapped), bytes_per_transition(probe.observation_space, stacks)
+            return is_goal_conditioned(probe.unwrapped)
 
     def _build(self, callbacks: Iterable[BaseCallback]) -> None:
         """Environments, learner and callbacks, brought to where an earlier run stood."""
         from agents.build import build
+        from agents.replay_protocol import disk_bytes
         from callbacks.base import Hooks
         from persistence.run_files import resume
 
@@ -106,6 +101,8 @@ class Run:
                 resume(self.files, self.model, self.state)
                 self.hooks.load(self.state.callbacks)
                 self.state.resumed += 1
+            self.replay_bytes = disk_bytes(self.model, self.total - self.model.num_timesteps)
+            check_room(self.files.checkpoint.parent, self.replay_bytes)
         except MemoryError:
             self.env.close()
             raise UserError("not enough memory for these settings; take a smaller --buffer-size.") from None

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import gymnasium as gym
 import numpy as np
 
 from agents.goal_matching import GoalMatcher
+from agents.relabelling import Strategy, goal_steps, look_ahead, transitions_at
 
 
 class Reflection(Protocol):
@@ -27,7 +28,6 @@ class Reflection(Protocol):
 
 
 RewardFunction = Callable[[np.ndarray, np.ndarray, Any], np.ndarray]
-Strategy = Literal["future", "final", "episode"]
 
 
 @dataclass
@@ -94,6 +94,7 @@ class EpisodeReplay:
         stacks: dict[str, int] | None = None,
     ):  # fmt: skip
         self.length, self.n_envs, self.compute_reward = length, n_envs, compute_reward
+        self.row_transitions = length
         self.strategy, self.her_ratio = strategy, her_ratio
         self.moved_fraction, self.moved_distance = moved_fraction, moved_distance
         self.reflection, self.gamma, self.n_steps = reflection, gamma, n_steps
@@ -200,14 +201,11 @@ class EpisodeReplay:
         newest = np.arange(max(0, self.added - episodes, self.added - self.episodes), self.added) % self.episodes
         return float(self.moved[newest].mean()) if len(newest) else 0.0
 
-    @staticmethod
     def _draw(
-        generator: np.random.Generator, n: int, slots: np.ndarray, ends: np.ndarray
+        self, generator: np.random.Generator, n: int, slots: np.ndarray, ends: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """n transitions, uniform over all steps of the episodes `slots`: (slot, step), each (n,)."""
-        place = generator.integers(0, ends[-1], n)
-        which = np.searchsorted(ends, place, side="right")
-        return slots[which], place - (ends[which] - np.diff(ends, prepend=0)[which])
+        return transitions_at(np, generator.integers(0, ends[-1], n), slots, ends, self.lengths)
 
     def sample(self, n: int, generator: np.random.Generator) -> Batch:
         """n transitions, `her_ratio` of them with another goal of the same episode. Raises `ValueError` when empty."""
@@ -245,26 +243,21 @@ class EpisodeReplay:
     def _ahead(
         self, slots: np.ndarray, steps: np.ndarray, goals: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The last of the `n_steps` steps, their discounted rewards, and the discount of what follows.
+        """`look_ahead`, with the first len(goals) rows rewarded for these goals instead of their own."""
 
-        The first len(goals) rows are rewarded for these goals instead of their own.
-        """
-        rewards, discounts = np.zeros(len(slots), np.float32), np.ones(len(slots), np.float32)
-        last = steps - 1
-        for ahead in range(self.n_steps):
-            # Rows whose episode has ended add nothing more.
-            on = (discounts > 0) & (steps + ahead < self.lengths[slots])
-            last = np.where(on, steps + ahead, last)
-            reward = self.stored["rewards"][slots, last]
+        def reward(last: np.ndarray) -> np.ndarray:
+            rewards = self.stored["rewards"][slots, last]
             if goals is not None:
                 # r = R(achieved after the step, new goal)
                 achieved = self.stored["x"][slots[: len(goals)], last[: len(goals)] + 1, : self.goal]
-                reward[: len(goals)] = self.compute_reward(achieved, goals, {})
-            # R = Σ γᵏ rₜ₊ₖ
-            rewards += np.where(on, discounts * reward, 0.0).astype(np.float32)
-            ended = self.stored["terminated"][slots, last]
-            discounts = np.where(on, discounts * np.float32(self.gamma) * (1.0 - ended), discounts).astype(np.float32)
-        return last, rewards, discounts
+                rewards[: len(goals)] = self.compute_reward(achieved, goals, {})
+            return rewards
+
+        ones = np.ones(len(slots), np.float32)
+        return look_ahead(
+            np, steps, self.lengths[slots], ones, self.n_steps, self.gamma, reward,
+            lambda last: self.stored["terminated"][slots, last],
+        )  # fmt: skip
 
     def _match(self, generator: np.random.Generator) -> None:
         """Replace the episodes that moved by those among them that match the task's goals."""
@@ -292,14 +285,8 @@ class EpisodeReplay:
         return self.matcher.reachable(generator, goals, moved) if len(moved) else goals
 
     def _goals(self, generator: np.random.Generator, slots: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        """What the same episode achieved after a step that is: later or this one (future), any, or the last."""
-        ends = self.lengths[slots]
-        if self.strategy == "future":
-            chosen = generator.integers(steps, ends)
-        elif self.strategy == "episode":
-            chosen = generator.integers(0, ends)
-        else:
-            chosen = ends - 1
+        """What the same episode achieved after a step that `strategy` chooses."""
+        chosen = goal_steps(self.strategy, steps, self.lengths[slots], generator.integers)
         return self.stored["x"][slots, chosen + 1, : self.goal]
 
     def capacity(self) -> int:
