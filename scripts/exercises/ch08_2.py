@@ -18,8 +18,8 @@ QUESTION = (
 
 def explain(mine: float, measured: float) -> str:
     """What lies between the two."""
-    limit = recorded("results/ch08_simulate.json", "data.steps_per_second.physics")
-    processes = recorded("results/ch08_simulate.json", "data.steps_per_second.SubprocVecEnv")
+    limit = recorded("results/benchmark.json", "data.steps_per_second.physics")
+    processes = recorded("results/benchmark.json", "data.steps_per_second.SubprocVecEnv")
     most = limit / processes
     if mine > most:
         return (
@@ -36,5 +36,5 @@ def explain(mine: float, measured: float) -> str:
 
 
 if __name__ == "__main__":
-    measured = recorded("results/ch08_simulate.json", "data.ratios.sim_vs_subproc")
+    measured = recorded("results/benchmark.json", "data.ratios.sim_vs_subproc")
     sys.exit(predict(QUESTION, measured, explain, tolerance=0.5))
