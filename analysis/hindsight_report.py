@@ -132,6 +132,9 @@ def gather(results: Path) -> dict[str, Any]:
         "reach": finished_rates(results, "ch04_reach_relabelling", RELABELLING),
         "push": finished_rates(results, "ch04_push_parts", RELABELLING),
     }
+    # Push's recipe with one thing changed, measured before the sweep that crosses them.
+    data["settings"] = rates_of(results, "push_settings", ["one_update_for_4", "ent_coef_auto", "no_relative_goal"])
+    data["settings"] |= finished_rates(results, "ch04_push_factorial", ["one_for_8"])
     raw = rates_of(results, "reach_seeds", ["no_input_map"])["no_input_map"]
     data["reach_raw"] = pooled([Rate.model_validate(rate) for rate in raw]).model_dump()
     data["parts"] = rates_of(results, "push_ablation", list(PARTS))
