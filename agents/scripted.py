@@ -76,7 +76,8 @@ class Push(Proportional):
 
     In the plane of the table, with block b, goal g and d = (g − b) / ‖g − b‖, behind is b − r d. The gripper's offset
     from the block has a part along d, which says whether it is behind, and a part across, which it corrects as it
-    pushes. `speed` limits the push, in units of the action.
+    pushes. `speed` limits the push, in units of the action; `steer` is the gain of that correction: from about 1.5 on
+    the gripper swings from side to side where actions come a step late (chapter 06).
     """
 
     BEHIND_M = 0.075
@@ -84,11 +85,9 @@ class Push(Proportional):
     CLEAR_M = 0.065
     # A block this far to one side is lost; a goal this near is reached.
     SLIP_M, NEAR_M = 0.025, 0.015
-    # Correction of the part across, relative to proportional control.
-    STEER = 2.0
 
-    def __init__(self, env: gym.Env, speed: float = 0.7):
-        self.speed = speed
+    def __init__(self, env: gym.Env, speed: float = 0.7, steer: float = 2.0):
+        self.speed, self.steer = speed, steer
         self.pushing = False
 
     def seed(self, seed: int) -> None:
@@ -116,7 +115,7 @@ class Push(Proportional):
         if not self.pushing:
             return self._waypoint(grip, block, start), 0.0
         # v d − k (part across), slower as the goal comes near
-        push = min(self.speed * STEP_M, distance) * d - self.STEER * across
+        push = min(self.speed * STEP_M, distance) * d - self.steer * across
         return np.append(grip[:2] + push, TABLE_M), CLOSED
 
     @staticmethod
