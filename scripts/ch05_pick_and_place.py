@@ -153,14 +153,13 @@ def shaping(seeds: str = "0-9", n_episodes: int = 100, mode: Mode = DEFAULT) -> 
 @chapter.command
 def compare(seeds: str = "0,1,2", arms: str = ",".join(ARMS), total_steps: int | None = None, n_episodes: int = 500,
             recipe_runs: bool = False, mode: Mode = DEFAULT) -> int:  # fmt: skip
-    """Bursts, none and curriculum after the same steps; --recipe-runs takes the bursts' from results/recipes/."""
-    rows, names = [], arm_names(arms)
+    """Bursts, none, curriculum after the same steps; --recipe-runs: all seeds of the bursts from results/recipes/."""
+    rows, names, steps = [], arm_names(arms), arm_config("bursts", 0, total_steps).total_steps
+    if recipe_runs:
+        rows = [arm_row("bursts", load(path, TrainMeta), steps) for path in sorted(RECIPE.glob("seed*_train.json"))]
     for seed in parse_seeds(seeds)[: 1 if mode.smoke else None]:
-        for arm in names:
+        for arm in [name for name in names if not (recipe_runs and name == "bursts")]:
             config = arm_config(arm, seed, total_steps, mode.smoke)
-            if recipe_runs and arm == "bursts":
-                rows.append(arm_row(arm, load(RECIPE / f"seed{seed}_train.json", TrainMeta), config.total_steps))
-                continue
             checkpoint, meta = trained(config, mode, SLOW if arm == "curriculum" else None)
             strata = measured(checkpoint, {NOMINAL: {}}, n_episodes, mode)[NOMINAL]
             rows.append(arm_row(arm, meta, meta.steps, strata))
