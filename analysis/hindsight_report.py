@@ -153,7 +153,7 @@ def draw(data: dict[str, Any]) -> dict[str, Figure]:
     }
     parts = {PARTS[name]: rates for name, rates in data["parts"].items()}
     order = sorted(parts, key=lambda name: -sum(rate["rate"] for rate in parts[name]))
-    early = "Push after 40,000 steps, the recipe without one of its parts"
+    early = "Push, 40,000 steps, without one part"
     figures = {
         "curves": curves_figure(panels),
         "learn_early": dots_figure({early: {name: parts[name] for name in order}}, reference="the recipe"),
