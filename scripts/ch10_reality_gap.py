@@ -2,21 +2,35 @@
 
     python scripts/ch10_reality_gap.py readiness --ckpt checkpoints/reference/FetchPush-v4.zip
     python scripts/ch10_reality_gap.py readiness --ckpt checkpoints/reference/FetchSlide-v4.zip   # should fail
+    python scripts/ch10_reality_gap.py randomize --seeds 0,1     # trained with and without: success robot by robot
+    python scripts/ch10_reality_gap.py randomize --factors friction,lag --seeds 0          # one factor at a time
+    python scripts/ch10_reality_gap.py sysid                     # a robot's parameters from a few of its logs
+    python scripts/ch10_reality_gap.py sysid --retrain-steps 60000          # and a policy for that robot
 
-Everything can be interrupted; the same command continues. What is finished is not done again.
+Everything can be interrupted; the same command continues. What is finished is not done again. `readiness` exports to
+ONNX and needs `pip install -e '.[onnx]'` for that line; `sysid` needs `pip install -e '.[sysid]'`.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from chapter import DEFAULT, Chapter, Mode
 
 from analysis.reports import DataReport, TrainMeta, load
+from common.errors import UserError, closest
 from common.files import write_atomically
+from common.seeds import parse_seeds
 
 chapter = Chapter("ch10", "Would it survive the real world?")
-PUSH = "checkpoints/reference/FetchPush-v4.zip"
+PUSH, PUSH_ID = "checkpoints/reference/FetchPush-v4.zip", "FetchPush-v4"
+FLAGS = ("--algo", "sac", "--her", "--threads", "1", "--eval-every", "8000")
+
+
+def tell(found) -> None:
+    """One point of a grid that is ready."""
+    print(f"  {found.point.labels}: {sum(found.column('success'))} of {len(found.rows)}", flush=True)
 
 
 @chapter.command
@@ -32,16 +46,110 @@ def readiness(ckpt: str = PUSH, n_episodes: int = 200, perturbed_episodes: int =
     if mode.smoke:
         n_episodes = perturbed_episodes = 1
     data = examine(
-        ckpt, meta.env_id, acting, n_episodes, perturbed_episodes, keep=chapter.file("grid", mode),
-        tell=lambda found: print(f"  {found.point.labels['name']}: {sum(found.column('success'))} of {len(found.rows)}",
-                                 flush=True),
-    )  # fmt: skip
+        ckpt, meta.env_id, acting, n_episodes, perturbed_episodes, keep=chapter.file("grid", mode), tell=tell
+    )
     print(verdict_text(data["policy"], data["verdict"]))
     name = f"readiness_{Path(ckpt).stem.lower()}"
     path = chapter.write(name, data, mode, env_id=meta.env_id, evaluation_protocol="deterministic policy, seeds from 0")
     write_atomically(html := path.with_suffix(".html"), page(load(path, DataReport)))
     print(f"page -> {html}")
     return 0
+
+
+def arms_of(factors: str) -> dict[str, str]:
+    """Wrappers of training by arm: none, each single factor that is asked for, and all of them. Raises `UserError`."""
+    from wrappers.randomization import FACTORS
+
+    single = [name for name in factors.split(",") if name]
+    for name in single:
+        if name not in FACTORS:
+            raise UserError(f"--factors: unknown factor {name}.{closest(name, FACTORS)} Known: {', '.join(FACTORS)}.")
+    return {"clean": "", **{name: f"randomize:factors={name}" for name in single}, "all": "randomize"}
+
+
+@chapter.command
+def randomize(env: str = PUSH_ID, seeds: str = "0,1", factors: str = "", clean: str | None = None,
+              total_steps: int | None = None, n_episodes: int = 100, mode: Mode = DEFAULT) -> int:  # fmt: skip
+    """Policies trained with and without randomised robots, over robots at the ends of each factor's range.
+
+    `clean`: prefix of finished checkpoints of the recipe, PREFIX0.zip and so on, instead of training them again.
+    """
+    from analysis.plots import save_figure
+    from analysis.randomization import NOMINAL, TOGETHER, robot_rows, robots_figure, summary, table_text
+    from analysis.readiness import deployment_row
+    from callbacks.acting import acting
+    from persistence.deployment import ends_of_factors
+    from persistence.grid import Point, evaluate_grid
+
+    length = ["--total-steps", str(total_steps)] if total_steps and not mode.smoke else []
+    trained: list[tuple[str, int, str]] = []
+    for arm, wrap in arms_of(factors).items():
+        for seed in parse_seeds(seeds)[: 1 if mode.smoke else None]:
+            if arm == "clean" and clean and not mode.smoke:
+                trained.append((arm, seed, f"{clean}{seed}.zip"))
+                continue
+            out = f"{env}_{arm}_seed{seed}"
+            flags = [*FLAGS, "--env", env, *(["--wrap", wrap] if wrap else []), "--seed", str(seed), *length]
+            chapter.train(*flags, out=out, mode=mode)
+            trained.append((arm, seed, str(chapter.file(f"{out}.zip", mode))))
+    robots = (
+        {NOMINAL: ""} | ends_of_factors(trained[0][2], env) | {"delay 1": "plant:delay=1", "delay 2": "plant:delay=2"}
+    )
+    robots[TOGETHER] = "randomize"
+    points = [
+        Point(path, env, (wrap,) if wrap else (), {"arm": arm, "seed": seed, "robot": robot})
+        for arm, seed, path in trained for robot, wrap in robots.items()
+    ]  # fmt: skip
+    episodes = range(1 if mode.smoke else n_episodes)
+    found = evaluate_grid(points, episodes, deployment_row, acting, keep=chapter.file("grid", mode), tell=tell)
+    rows = robot_rows([(*(f.point.labels[key] for key in ("arm", "seed", "robot")), f.rows) for f in found])
+    print(table_text(rows))
+    steps = {arm: load(Path(path).with_suffix(".meta.json"), TrainMeta).steps for arm, _, path in trained}
+    data = {"rows": rows, "summary": summary(rows), "robots": robots, "steps": steps}
+    save_figure(robots_figure(rows), str(chapter.file(f"randomize_{env.lower()}.png", mode)))
+    chapter.write(f"randomize_{env.lower()}", data, mode, env_id=env)
+    return 0
+
+
+@chapter.command
+def sysid(ckpt: str = PUSH, env: str = PUSH_ID, logs: str = "1,2,4,8", validation: int = 8, n_episodes: int = 100,
+          retrain_steps: int = 0, mode: Mode = DEFAULT) -> int:  # fmt: skip
+    """Sim to sim: identify a robot from its logs, check on others, and see what a policy is worth on it.
+
+    `retrain_steps`: also train a policy on the identified robot, and compare.
+    """
+    from analysis.identification import sysid_figure, table_text
+    from analysis.plots import save_figure
+    from callbacks.acting import acting
+    from persistence.sim_to_sim import on_the_robot, rehearse
+
+    counts = [1] if mode.smoke else parse_seeds(logs)
+    if min(counts) < 1:
+        raise UserError("--logs: at least one log is needed.")
+    data = rehearse(ckpt, env, counts, 1 if mode.smoke else validation)
+    for row in data["rows"]:
+        print(f"{row['logs']} logs of each kind:\n{table_text(row)}")
+    paths = {"as trained": ckpt}
+    if retrain_steps:
+        flags = [*FLAGS, "--env", env, "--wrap", data["wrap"], "--seed", "0", "--total-steps", str(retrain_steps)]
+        chapter.train(*flags[: None if not mode.smoke else -2], out=f"{env}_identified_seed0", mode=mode)
+        paths["trained on the identified robot"] = str(chapter.file(f"{env}_identified_seed0.zip", mode))
+    episodes = 1 if mode.smoke else n_episodes
+    data["policies"] = on_the_robot(paths, env, episodes, acting, chapter.file("grid", mode))
+    for name, rates in data["policies"].items():
+        print(f"  {name}: " + ", ".join(f"{k} {v['successes']} of {v['n']}" for k, v in rates.items()))
+    save_figure(sysid_figure(data["rows"]), str(chapter.file("sysid.png", mode)))
+    chapter.write("sysid", data, mode, env_id=env)
+    return 0
+
+
+@chapter.command("all")
+def run_all(mode: Mode = DEFAULT) -> int:
+    """Readiness of a policy that is good and of one that is not, identification, and randomisation."""
+    slide = "checkpoints/reference/FetchSlide-v4.zip"
+    steps = {"readiness": partial(readiness, mode=mode), "readiness-slide": partial(readiness, slide, mode=mode),
+             "sysid": partial(sysid, mode=mode), "randomize": partial(randomize, mode=mode)}  # fmt: skip
+    return chapter.run_all(steps, mode)
 
 
 if __name__ == "__main__":

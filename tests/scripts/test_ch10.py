@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -36,9 +37,61 @@ def test_readiness_measures_every_line_of_the_checklist(script: ModuleType, caps
     assert "NOT READY: success" in capsys.readouterr().out
 
 
+@pytest.fixture
+def trained(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """Training that takes no time: every run ends with the reference policy. Returns the flags of each."""
+    runs: list[tuple[str, ...]] = []
+
+    def train(*flags: str, out: str, mode: object) -> None:
+        runs.append(flags)
+        for suffix in (".zip", ".meta.json"):
+            target = script.chapter.file(f"{out}{suffix}", mode)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(PUSH.removesuffix(".zip") + suffix, target)
+
+    monkeypatch.setattr(script.chapter, "train", train)
+    return runs
+
+
+def test_randomize_trains_each_arm_and_meets_every_robot(
+    script: ModuleType, trained: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("persistence.deployment.ends_of_factors", lambda path, env_id: {"lag ×2": "plant:lag=2"})
+    for suffix in (".zip", ".meta.json"):
+        shutil.copy(PUSH.removesuffix(".zip") + suffix, f"clean_seed0{suffix}")
+    assert script.randomize(seeds="0", factors="lag", clean="clean_seed", n_episodes=1) == 0
+    assert [flags[flags.index("--wrap") + 1] for flags in trained] == ["randomize:factors=lag", "randomize"]
+    data = load("runs/ch10/randomize_fetchpush-v4.json", DataReport).data
+    assert [row["robot"] for row in data["rows"]] == ["nominal", "lag ×2", "delay 1", "delay 2", "all together"]
+    assert set(data["summary"]) == {"clean", "lag", "all"} and data["summary"]["lag"]["worst"]["n"] <= 1
+    assert Path("runs/ch10/randomize_fetchpush-v4.png").stat().st_size > 10_000
+
+
+def test_sysid_identifies_and_meets_the_robot(script: ModuleType, trained: list[tuple[str, ...]]) -> None:
+    pytest.importorskip("mujoco.sysid", reason="needs the extra `sysid`", exc_type=ImportError)
+    assert script.sysid(PUSH, logs="1", validation=1, n_episodes=1, retrain_steps=1000) == 0
+    data = load("runs/ch10/sysid.json", DataReport).data
+    (row,) = data["rows"]
+    assert row["delay"]["found"] == row["delay"]["true"] == 1
+    assert row["parameters"]["gain"]["found"] == pytest.approx(1.15, rel=0.02)
+    assert row["validation"]["gripper"]["identified"] < 0.1 * row["validation"]["gripper"]["nominal"]
+    # Of an arm in the air nobody learns what the block weighs.
+    assert not data["identifiability"]["crossed"]["parameters"]["mass"]["identifiable"]
+    assert row["parameters"]["friction"]["identifiable"]
+    (flags,) = trained
+    assert flags[flags.index("--wrap") + 1] == data["wrap"] and data["wrap"].startswith("plant:gain=1.1")
+    assert set(data["policies"]) == {"as trained", "trained on the identified robot"}
+
+
 @pytest.mark.parametrize(
     ("command", "arguments", "says"),
-    [("readiness", {"ckpt": "nothing.zip"}, "nothing")],
+    [
+        ("readiness", {"ckpt": "nothing.zip"}, "nothing"),
+        ("randomize", {"factors": "fricton"}, "mean friction"),
+        ("randomize", {"seeds": "5-3"}, "runs backwards"),
+        ("sysid", {"logs": "0"}, "at least one log"),
+        ("sysid", {"ckpt": "nothing.zip"}, "nothing"),
+    ],
 )
 def test_mistakes_are_told(script: ModuleType, command: str, arguments: dict, says: str) -> None:
     with pytest.raises(UserError, match=says):
