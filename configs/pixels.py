@@ -1,0 +1,101 @@
+"""The runs of chapter 09: what each policy may see, and what learns it.
+
+| arm | acting, it sees | training, the learner also reads |
+|---|---|---|
+| state | the task's own observation | |
+| pixels | frames with the goal's marker, its own joints | |
+| pixels_drq | the same | |
+| blind_her | its own joints, the desired goal; no pixels | achieved goals, in the replay |
+| pixels_her_drq | frames, its own joints, the desired goal | achieved goals, in the replay |
+| distil | frames, its own joints, the desired goal | a teacher's actions, which come from the state |
+
+How the sizes were chosen: rendering is cheap (a frame costs about what a step of physics does), convolutions not.
+An update with a batch of B pictures takes B · 4 K multiplications, K of one forward pass: the pictures forward, twice
+that backward, the next pictures forward. `python scripts/ch09_pixels.py count` gives K of each encoder and size, and
+what an update takes here. So: 64 × 64 pixels, 128 pictures, the 3×3 encoder, and one update for two steps on Reach.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from common.errors import UserError, closest
+from configs.sweep import SIZES
+from configs.train_config import TrainConfig
+
+REACH, PUSH = "FetchReachDense-v4", "FetchPush-v4"
+TEACHER = "checkpoints/reference/{env}.zip"
+SHIFT = "shift:pad=3"
+ENCODER = "manipulation"
+# Two views at a right angle: one camera hardly sees how far away a goal in the air is. One update for two steps.
+REACH_PIXELS: dict[str, Any] = {
+    "wrap": ("pixels:goal_mode=none,camera=side+front,size=64",), "encoder": ENCODER, "n_envs": 8,
+    "total_steps": 8_000, "batch_size": 128, "net_arch": (256, 256), "learning_rate": 1e-3, "gamma": 0.95, "tau": 0.01,
+    "ent_coef": 0.005, "learning_starts": 800, "gradient_steps": 4, "random_action_prob": 0.1, "buffer_size": 100_000,
+    "checkpoint_every": 800, "eval_every": 800, "eval_episodes": 20,
+}  # fmt: skip
+# On the table a camera that looks down on it says it all.
+PUSH_PIXELS: dict[str, Any] = {
+    "wrap": ("pixels:goal_mode=both,camera=near,size=64",), "encoder": ENCODER, "augment": SHIFT, "batch_size": 128,
+    "mirror": False, "total_steps": 200_000, "buffer_size": 200_000, "gradient_steps": 6, "learning_rate": 5e-4,
+    "checkpoint_every": 20_000, "eval_every": 20_000, "eval_episodes": 20,
+}  # fmt: skip
+DISTIL: dict[str, Any] = {
+    "backend": "dagger", "wrap": ("pixels:goal_mode=desired,camera=near,size=64",), "encoder": ENCODER,
+    "augment": SHIFT, "n_envs": 16, "total_steps": 32_000, "batch_size": 128, "net_arch": (256, 256),
+    "learning_rate": 1e-3, "learning_rate_end_factor": 0.1, "learning_starts": 4_000, "gradient_steps": 6,
+    "random_action_prob": 0.1, "action_persistence": 3.0, "buffer_size": 100_000, "checkpoint_every": 4_000,
+    "eval_every": 8_000, "eval_episodes": 20,
+}  # fmt: skip
+# There is a picture of 16 pixels, which this encoder does not read.
+BLIND: dict[str, Any] = PUSH_PIXELS | {
+    "wrap": ("pixels:goal_mode=both,camera=near,size=16",), "encoder": "blind", "augment": "none"
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A kind of run: its task where none is named, with hindsight or without, and what departs from the recipe."""
+
+    env: str
+    her: bool
+    settings: dict[str, Any]
+
+
+ARMS = {
+    "state": Arm(REACH, False, {}),
+    "pixels": Arm(REACH, False, REACH_PIXELS),
+    "pixels_drq": Arm(REACH, False, REACH_PIXELS | {"augment": SHIFT}),
+    "push_state": Arm(PUSH, False, {}),
+    "push_her": Arm(PUSH, True, {}),
+    "blind_her": Arm(PUSH, True, BLIND),
+    "pixels_her_drq": Arm(PUSH, True, PUSH_PIXELS),
+    "distil": Arm(PUSH, False, DISTIL),
+}
+
+
+def run_name(arm: str, env: str, seed: int) -> str:
+    """`FetchPush-v4_distil_seed0`: the run's files are named so."""
+    return f"{env}_{arm}_seed{seed}"
+
+
+def run_config(
+    arm: str, seed: int, env: str | None = None, changes: dict[str, Any] | None = None, smoke: bool = False
+) -> TrainConfig:
+    """The run of `arm` on `env` with what `changes` of its settings. Raises `UserError` on an unknown arm."""
+    if arm not in ARMS:
+        raise UserError(f"unknown arm {arm}; known: {', '.join(ARMS)}.{closest(arm, ARMS)}")
+    chosen = ARMS[arm]
+    env = env or chosen.env
+    settings = chosen.settings | (changes or {})
+    if arm == "distil":
+        settings |= {"teacher": TEACHER.format(env=env)}
+    if arm == "push_state":
+        from configs.hindsight import run_config as paired
+
+        return paired(env, False, seed, smoke=smoke)
+    if smoke:
+        # A size that is named would count as a flag, which smoke mode leaves as it is.
+        settings = {key: value for key, value in settings.items() if key not in SIZES}
+    return TrainConfig(algo="sac", env=env, her=chosen.her, seed=seed, smoke=smoke, **settings)

@@ -1,0 +1,64 @@
+"""How fast pictures come: milliseconds a frame with everything drawn and with what is in sight, and frames a second.
+
+Milliseconds are of the processor, all threads of this process together, so that another program on the machine does not
+count and the threads with which OpenGL draws in software do. With a GPU they are only what is left for the processor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+from envs.task import Task
+from wrappers.offscreen import draw, leave, studio
+
+ENV = "FetchPush-v4"
+
+
+def _milliseconds(what: Callable[[], Any], repeats: int) -> float:
+    what()
+    began = time.process_time()
+    for _ in range(repeats):
+        what()
+    return round(1e3 * (time.process_time() - began) / repeats, 3)
+
+
+def frame_rates(frames: int, threads: Sequence[int], env_id: str = ENV) -> dict[str, Any]:
+    """Rows by camera and size, and by the number of threads that draw `frames` each at 84 by 84 at the same time."""
+    rows = []
+    for camera in ("near", "side", "front", "external_camera_0"):
+        for size in (64, 84):
+            with contextlib.closing(Task(env_id, (f"pixels:camera={camera},size={size}",)).make()) as env:
+                env.reset(seed=0)
+                frame, view = env.get_wrapper_attr("frame"), env.get_wrapper_attr("cameras")[0]
+                inner, used = env.unwrapped, studio(env.unwrapped._model, type(env.unwrapped), size, 0)
+
+                def everything(inner: Any = inner, used: Any = used, view: Any = view) -> Any:
+                    return draw(used, inner._model, inner.data, view, cull=False)
+
+                rows.append({"camera": camera, "size": size, "ms": _milliseconds(frame, frames),
+                             "all_ms": _milliseconds(everything, frames)})  # fmt: skip
+                leave(used)
+    return {"env_id": env_id, "rows": rows, "threads": [_together(n, frames, env_id) for n in threads]}
+
+
+def _together(n: int, frames: int, env_id: str) -> dict[str, Any]:
+    """`n` threads, each with an environment and an OpenGL context of its own: frames a second, by the clock."""
+    ready = Barrier(n)
+
+    def work(_: int) -> float:
+        with contextlib.closing(Task(env_id, ("pixels:camera=near,size=84",)).make()) as env:
+            env.reset(seed=0)
+            ready.wait()
+            began = time.perf_counter()
+            for _ in range(frames):
+                env.get_wrapper_attr("frame")()
+            return frames / (time.perf_counter() - began)
+
+    with ThreadPoolExecutor(n) as pool:
+        each = list(pool.map(work, range(n)))
+    return {"threads": n, "per_second": round(sum(each), 1), "per_second_each": round(sum(each) / n, 1)}

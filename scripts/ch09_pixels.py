@@ -1,0 +1,164 @@
+"""ch09 – pixels, no cheating: what does it cost to see, rather than be told?
+
+    python scripts/ch09_pixels.py count                               # multiplications before minutes: choose first
+    python scripts/ch09_pixels.py render                              # milliseconds a frame, frames a second
+    python scripts/ch09_pixels.py train-state --seed 0                # Reach from state, the ceiling
+    python scripts/ch09_pixels.py train-pixel --seed 0                # Reach from frames, the goal in the picture
+    python scripts/ch09_pixels.py train-pixel-drq --seed 0            # the same with random shifts
+    python scripts/ch09_pixels.py compare --seeds 0,1                 # all three, and the price of pixels
+    python scripts/ch09_pixels.py distil --seed 0                     # Push: a student from pixels of the state policy
+    python scripts/ch09_pixels.py train-push-her --seed 0
+    python scripts/ch09_pixels.py train-pixel-her-drq --seed 0 --env FetchPush-v4
+    python scripts/ch09_pixels.py train-blind-her --seed 0            # the control without pixels, which must fail
+    python scripts/ch09_pixels.py push-compare
+
+What each of them may see stands in configs/pixels.py. Everything can be interrupted; the same command continues.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from chapter import DEFAULT, Chapter, Mode
+
+from analysis.pixels import compared, push_text, reach_text
+from analysis.reports import EvalReport, TrainMeta, load
+from common.files import sha256
+from common.seeds import parse_seeds
+from configs.pixels import ARMS, run_config, run_name
+from configs.sweep import words
+
+chapter = Chapter("ch09", "What does it cost to see, rather than be told?")
+REACH_ARMS = ("state", "pixels", "pixels_drq")
+PUSH_ARMS = ("push_state", "push_her", "blind_her", "pixels_her_drq", "distil")
+
+
+def trained(arm: str, env: str | None, seed: int, mode: Mode, overwrite: bool = False, **changes: Any) -> Path:
+    """The checkpoint of a run, which is trained or continued where it is not finished."""
+    changes = {key: value for key, value in changes.items() if value is not None}
+    config = run_config(arm, seed, env, changes, mode.smoke)
+    name = run_name(arm, config.env, seed)
+    flags = [word for word in words(config) if word not in ("--smoke", "--out", str(config.out))]
+    chapter.train(*flags, *["--overwrite"] * overwrite, out=name, mode=mode)
+    return chapter.file(f"{name}.zip", mode)
+
+
+def evaluated(checkpoint: Path, env: str, episodes: int, mode: Mode) -> Path:
+    """The report of a checkpoint on seeds 0, 1, …, made where there is none of this checkpoint and these seeds."""
+    from eval import EvalConfig, describe, evaluate
+
+    path = chapter.file(f"{checkpoint.stem.lower()}_eval.json", mode)
+    episodes = 2 if mode.smoke else episodes
+    if path.exists():
+        earlier = load(path, EvalReport)
+        if len(earlier.seeds) == episodes and earlier.checkpoint_sha256 == sha256(checkpoint.read_bytes()):
+            return path
+    report = evaluate(EvalConfig(ckpt=str(checkpoint), env=env, seeds="0", n_episodes=episodes, json_out=str(path)))
+    print(describe(report))
+    return path
+
+
+def one_arm(name: str, arm: str, episodes: int, what: str) -> None:
+    """Make a subcommand that trains and evaluates one arm."""
+
+    def command(
+        seed: int = 0, env: str | None = None, total_steps: int | None = None, encoder: str | None = None,
+        overwrite: bool = False, mode: Mode = DEFAULT,
+    ) -> int:  # fmt: skip
+        checkpoint = trained(arm, env, seed, mode, overwrite, total_steps=total_steps, encoder=encoder)
+        evaluated(checkpoint, env or ARMS[arm].env, episodes, mode)
+        return 0
+
+    command.__doc__ = what
+    chapter.command(name)(command)
+
+
+one_arm("train-state", "state", 100, "Reach from the simulator's state: the ceiling.")
+one_arm("train-pixel", "pixels", 100, "Reach from frames that show the goal's marker.")
+one_arm("train-pixel-drq", "pixels_drq", 100, "The same with DrQ's random shifts.")
+one_arm("train-push-state", "push_state", 100, "Push from state without hindsight: it does not learn.")
+one_arm("train-push-her", "push_her", 500, "Push from state with hindsight.")
+one_arm("train-pixel-her-drq", "pixels_her_drq", 500, "Push from frames with hindsight and random shifts.")
+one_arm("train-blind-her", "blind_her", 500, "Push with all that a policy from pixels may see, but for the pixels.")
+one_arm("distil", "distil", 500, "Push from frames by imitation of the policy from state (DAgger).")
+
+
+@chapter.command
+def compare(seeds: str = "0,1", mode: Mode = DEFAULT) -> int:
+    """Reach from state, from pixels and with shifts; rho is steps to 95% from pixels over steps to 95% from state."""
+    metas: dict[str, list[tuple[TrainMeta, EvalReport]]] = {}
+    for arm in REACH_ARMS:
+        for seed in parse_seeds(seeds)[: 1 if mode.smoke else None]:
+            checkpoint = trained(arm, None, seed, mode)
+            report = evaluated(checkpoint, ARMS[arm].env, 100, mode)
+            metas.setdefault(arm, []).append(_pair(checkpoint, report))
+    data = compared(metas, ceiling="state")
+    print(reach_text(data))
+    chapter.write("reach_comparison", data, mode, env_id=ARMS["state"].env)
+    return 0
+
+
+@chapter.command("push-compare")
+def push_compare(seeds: str = "0,1", arms: str = ",".join(PUSH_ARMS), mode: Mode = DEFAULT) -> int:
+    """What of Push has been trained, arm by arm, and how far each run came; only smoke mode trains here."""
+    metas: dict[str, list[tuple[TrainMeta, EvalReport]]] = {}
+    for arm in arms.split(","):
+        for seed in parse_seeds(seeds):
+            checkpoint = chapter.file(f"{run_name(arm, ARMS[arm].env, seed)}.zip", mode)
+            if mode.smoke and arm == "distil" and seed == 0:
+                checkpoint = trained(arm, None, seed, mode)
+            if checkpoint.exists():
+                report = evaluated(checkpoint, ARMS[arm].env, 500, mode)
+                metas.setdefault(arm, []).append(_pair(checkpoint, report))
+    data = compared(metas, ceiling="push_her")
+    print(push_text(data))
+    chapter.write("push_comparison", data, mode, env_id=ARMS["distil"].env)
+    return 0
+
+
+def _pair(checkpoint: Path, report: Path) -> tuple[TrainMeta, EvalReport]:
+    return load(checkpoint.with_suffix(".meta.json"), TrainMeta), load(report, EvalReport)
+
+
+@chapter.command
+def count(sizes: str = "64,84", batch: int = 128, mode: Mode = DEFAULT) -> int:
+    """Multiplications of each encoder at each size, and milliseconds of an update's convolutions on one core."""
+    from agents.encoders.cost import costs
+
+    data = costs([16] if mode.smoke else parse_seeds(sizes), 2 if mode.smoke else batch)
+    for row in data["rows"]:
+        print(f"{row['encoder']:13s} {row['size']:3d} px {row['million_macs']:6.1f} M multiplications a picture, "
+              f"{row['update_ms']:6.0f} ms an update of {data['batch']}")  # fmt: skip
+    chapter.write("encoder_costs", data, mode)
+    return 0
+
+
+@chapter.command
+def render(frames: int = 200, threads: str = "1,2", mode: Mode = DEFAULT) -> int:
+    """Milliseconds a frame by size and camera, with everything drawn and with what is in sight, and frames a second."""
+    from envs.frame_rate import frame_rates
+
+    data = frame_rates(5 if mode.smoke else frames, parse_seeds(threads))
+    for row in data["rows"]:
+        print(f"{row['camera']:18s} {row['size']:3d} px: {row['all_ms']:.2f} ms with all geoms, {row['ms']:.2f} with "
+              "those in sight")  # fmt: skip
+    for row in data["threads"]:
+        print(f"{row['threads']} threads: {row['per_second']:.0f} frames/s, {row['per_second_each']:.0f} a thread")
+    chapter.write("frame_rates", data, mode)
+    return 0
+
+
+@chapter.command("all")
+def run_all(seeds: str = "0,1", mode: Mode = DEFAULT) -> int:
+    """Count, render, Reach three ways, the student, and the comparison."""
+    steps = {
+        "count": lambda: count(mode=mode), "render": lambda: render(mode=mode),
+        "compare": lambda: compare(seeds, mode=mode), "distil": lambda: chapter.commands["distil"](mode=mode),
+        "push-compare": lambda: push_compare(seeds, "distil", mode=mode),
+    }  # fmt: skip
+    return chapter.run_all(steps, mode)
+
+
+if __name__ == "__main__":
+    chapter.main()

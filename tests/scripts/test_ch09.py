@@ -1,0 +1,92 @@
+"""The script of chapter 09: its arms, one run from begin to end, the price of pixels as a ratio of measured steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from analysis.pixels import compared, push_text, reach_text
+from analysis.reports import DataReport, EvalReport, Evaluation, TrainMeta, load
+from common.errors import UserError
+from configs.pixels import ARMS, run_config, run_name
+from configs.recipes import resolve
+from envs.rendering import choose_backend
+
+ROOT = Path(__file__).resolve().parents[2]
+drawn = pytest.mark.skipif(choose_backend()[0] is None, reason="no rendering backend here")
+
+
+@pytest.fixture
+def script(load_script: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.chdir(tmp_path)
+    return load_script("ch09_pixels")
+
+
+@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize("smoke", [False, True])
+def test_every_arm_is_a_run_that_can_be_resolved(arm: str, smoke: bool) -> None:
+    settings = resolve(run_config(arm, 3, smoke=smoke)).settings
+    assert settings["seed"] == 3 and settings["env"] == ARMS[arm].env
+    wrap = " ".join(settings["wrap"]) if "wrap" in settings else ""
+    # What is relabelled has no marker in the picture; what acts by imitation alone is not shown what was achieved.
+    if settings["her"] and wrap:
+        assert "goal_mode=both" in wrap and not settings["mirror"]
+    if arm == "distil":
+        assert "goal_mode=desired" in wrap and (ROOT / settings["teacher"]).exists()
+    if arm.startswith("pixels") and not settings["her"]:
+        assert "goal_mode=none" in wrap
+
+
+def test_arms_that_do_not_exist() -> None:
+    with pytest.raises(UserError, match="unknown arm pixel;.*Did you mean pixels"):
+        run_config("pixel", 0)
+
+
+@drawn
+def test_the_student_from_begin_to_end_in_smoke_mode(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    mode = script.Mode.__origin__(smoke=True)
+    assert script.push_compare("0", "distil", mode=mode) == 0
+    data = load(script.chapter.file("push_comparison.json", mode), DataReport).data
+    run = data["arms"]["distil"]["runs"][0]
+    assert run["seed"] == 0 and run["updates"] > 0 and run["success"]["n"] == 2
+    assert "distil" in capfd.readouterr().out
+
+
+def pair(crossed: int | None, seed: int) -> tuple[TrainMeta, EvalReport]:
+    """A committed run of Push, as if it had crossed 95% at step `crossed`."""
+    folder = ROOT / "results/recipes/sac_her_FetchPush-v4"
+    meta, report = load(folder / "seed0_train.json", TrainMeta), load(folder / "seed0_eval.json", EvalReport)
+    low = meta.evaluations[0].success.model_copy(update={"rate": 0.5})
+    high = low.model_copy(update={"rate": 1.0})
+    points = [4000 * i for i in range(1, 11)]
+    fields = meta.evaluations[0].model_dump() | {"success": None}
+    evaluations = [
+        Evaluation(**fields | {"steps": s, "success": high if crossed is not None and s >= crossed else low})
+        for s in points
+    ]
+    return meta.model_copy(update={"seeds": [seed], "evaluations": evaluations}), report
+
+
+def test_rho_is_measured_at_the_threshold_and_not_from_budgets() -> None:
+    arms: dict[str, Any] = {
+        "state": [pair(4000, 0), pair(8000, 1)], "pixels": [pair(24000, 0), pair(24000, 1)],
+        "never": [pair(None, 0), pair(8000, 1)],
+    }  # fmt: skip
+    data = compared(arms, ceiling="state")
+    assert data["arms"]["state"]["rho"] == 1 and data["arms"]["pixels"]["rho"] == 4
+    # A median that is not reached is no number, and no ratio.
+    assert data["arms"]["never"]["rho"] is None and data["arms"]["never"]["median_steps_to_95"] is None
+    text = reach_text(data)
+    assert "rho of pixels: 4.0" in text and "not in" in text and "rho of never" not in text
+    assert "nothing of Push" in push_text({"arms": {}})
+
+
+def test_names() -> None:
+    assert run_name("distil", "FetchPush-v4", 1) == "FetchPush-v4_distil_seed1"
