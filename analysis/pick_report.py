@@ -13,7 +13,7 @@ from analysis.grasping import STAGES
 from analysis.hindsight import pooled
 from analysis.reports import DataReport, Rate, load
 from analysis.runs import middle
-from analysis.stress import NOMINAL
+from analysis.stress import FACTORS, NOMINAL
 from analysis.stress_figures import arms_figure, stages_figure, stress_figure
 from common.errors import UserError
 
@@ -101,7 +101,9 @@ def gather(results: Path) -> Report:
 def draw(data: Report) -> dict[str, Figure]:
     """The figures by their names."""
     policies = {"sparse, with hindsight": data["stages"]}
-    figures = {"stress": stress_figure(data["curves"])}
+    task, thing = list(FACTORS)[:3], list(FACTORS)[3:]
+    curves = data["curves"]
+    figures = {"stress_task": stress_figure(curves, task), "stress_object": stress_figure(curves, thing)}
     if "dense" in data:
         policies = {"dense reward": data["dense"]} | policies
     if "compare" in data:

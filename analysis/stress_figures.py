@@ -14,7 +14,11 @@ from analysis.stress import FACTORS, NOMINAL, OWN, UNITS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-STRATA = {"air": ("goal in the air", COLOURS[0], "o"), "table": ("goal on the table", COLOURS[1], "s")}
+# Hollow circles around squares: where both strata agree, both are seen.
+STRATA = {
+    "air": ("goal in the air", COLOURS[0], "o", 8, "none"),
+    "table": ("goal on the table", COLOURS[1], "s", 4, "full"),
+}
 LOGARITHMIC = ("object_mass", "object_friction")
 
 
@@ -38,7 +42,7 @@ def arms_figure(arms: dict[str, Any]) -> Figure:
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     n = next(iter(arms.values()))["runs"][0]["evaluations"][0]["success"]["n"]
     axes.set_title(f"Sparse PickAndPlace: {n} held-out episodes of the task itself a point; dashed: 95%", fontsize=10)
-    axes.legend(frameon=False, loc="upper left")
+    axes.legend(frameon=False, loc="lower right")
     return figure
 
 
@@ -53,20 +57,19 @@ def _curve(reports: Sequence[dict[str, Any]], factor: str, stratum: str) -> tupl
     return [value for value, _ in found], [rate for _, rate in found]
 
 
-def stress_figure(reports: Sequence[dict[str, Any]]) -> Figure:
+def stress_figure(reports: Sequence[dict[str, Any]], factors: Sequence[str] = tuple(FACTORS)) -> Figure:
     """A panel a factor: success against its value with Wilson's band, goals in the air and on the table apart.
 
     `reports`: the points of one checkpoint each.
     """
-    figure, all_axes = new_figure(14, 3.6, panels=len(FACTORS), sharey=True)
-    for axes, factor in zip(all_axes, FACTORS, strict=True):
-        for stratum, (label, colour, marker) in STRATA.items():
+    figure, all_axes = new_figure(3 * len(factors), 3.6, panels=len(factors), sharey=True)
+    for axes, factor in zip(all_axes, factors, strict=True):
+        for stratum, (label, colour, marker, size, fill) in STRATA.items():
             values, rates = _curve(reports, factor, stratum)
             low, high = [100 * rate.low for rate in rates], [100 * rate.high for rate in rates]
             axes.fill_between(values, low, high, color=colour, alpha=0.15, linewidth=0)
-            axes.plot(
-                values, [100 * rate.rate for rate in rates], color=colour, marker=marker, markersize=4, label=label
-            )
+            axes.plot(values, [100 * rate.rate for rate in rates], color=colour, marker=marker, markersize=size,
+                      fillstyle=fill, label=label)  # fmt: skip
         axes.axvline(OWN[factor], color="black", linewidth=0.8, linestyle="--")
         if factor in LOGARITHMIC:
             axes.set_xscale("log")
@@ -76,13 +79,12 @@ def stress_figure(reports: Sequence[dict[str, Any]]) -> Figure:
         axes.set_xlabel(f"{factor.replace('_', ' ')} ({UNITS[factor]})")
         axes.set_ylim(-2, 102)
     all_axes[0].set_ylabel("success (%)")
-    tried = {name for report in reports for name in report} - {"together"}
+    shown = {f"{factor}={value:g}" for factor in factors for value in FACTORS[factor]} | {NOMINAL}
+    tried = shown & {name for report in reports for name in report}
     n = episodes_text({sum(report[name]["n"] for report in reports if name in report) for name in tried})
     handles, names = all_axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
-    figure.suptitle(
-        f"One factor at a time, {n} a point; dashed: the task itself; band: Wilson 95%", fontsize=10
-    )
+    figure.suptitle(f"One factor at a time, {n} a point; dashed: the task itself; band: Wilson 95%", fontsize=10)
     return figure
 
 
