@@ -33,6 +33,14 @@ def tell(found) -> None:
     print(f"  {found.point.labels}: {sum(found.column('success'))} of {len(found.rows)}", flush=True)
 
 
+def at_hand(ckpt: str, mode: Mode) -> str:
+    """`ckpt`; in smoke mode, which keeps nothing, one that is trained for the occasion where there is none."""
+    if not mode.smoke or Path(ckpt).exists():
+        return ckpt
+    chapter.train(*FLAGS[:-2], "--env", PUSH_ID, "--seed", "0", out="push", mode=mode)
+    return str(chapter.file("push.zip", mode))
+
+
 @chapter.command
 def readiness(ckpt: str = PUSH, n_episodes: int = 200, perturbed_episodes: int = 100, mode: Mode = DEFAULT) -> int:
     """The deployment checklist on any checkpoint: a report and a page, which say ready or not, and why."""
@@ -42,6 +50,7 @@ def readiness(ckpt: str = PUSH, n_episodes: int = 200, perturbed_episodes: int =
     from callbacks.acting import acting
     from persistence.deployment import examine
 
+    ckpt = at_hand(ckpt, mode)
     meta: TrainMeta = read_meta(zip_path(ckpt))
     if mode.smoke:
         n_episodes = perturbed_episodes = 1
@@ -126,6 +135,7 @@ def sysid(ckpt: str = PUSH, env: str = PUSH_ID, logs: str = "1,2,4,8", validatio
     counts = [1] if mode.smoke else parse_seeds(logs)
     if min(counts) < 1:
         raise UserError("--logs: at least one log is needed.")
+    ckpt = at_hand(ckpt, mode)
     data = rehearse(ckpt, env, counts, 1 if mode.smoke else validation)
     for row in data["rows"]:
         print(f"{row['logs']} logs of each kind:\n{table_text(row)}")

@@ -220,9 +220,12 @@ def main(verify: bool = False, demo: bool = False, robots: int = 8, json_out: st
     if robots < 1:
         raise UserError(f"--robots {robots}: must be at least 1.")
     began, claims = time.monotonic(), check() if verify or not demo else []
-    for text, value, low, high in claims:
-        print(f"{'ok   ' if low <= value <= high else 'WRONG'} {text:62s} {value:8.4g}   [{low:g}, {high:g}]")
-    data: dict[str, Any] = {"claims": [float(value) for _, value, *_ in claims]}
+    printed = [
+        f"{'ok   ' if low <= value <= high else 'WRONG'} {text:62s} {value:8.4g}   [{low:g}, {high:g}]"
+        for text, value, low, high in claims
+    ]
+    print(*printed, sep="\n", end="\n" if printed else "")
+    data: dict[str, Any] = {"claims": [float(value) for _, value, *_ in claims], "printed": printed}
     if demo:
         data["robots"] = show(robots)
     if json_out:
