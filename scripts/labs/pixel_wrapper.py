@@ -25,6 +25,7 @@ from analysis.reports import DataReport, save
 from common import provenance
 from common.cli import guarded, parse
 from common.files import write_atomically
+from envs.camera import hide_mocap
 from envs.make import make_env
 from envs.rendering import require_backend
 
@@ -90,6 +91,8 @@ def made(goal_mode: str, frames: int = 1, env_id: str = "FetchPush-v4") -> Pixel
     """The task with a camera near the table, wrapped."""
     require_backend("this lab")
     env = make_env(env_id, "rgb_array", width=SIZE, height=SIZE, default_camera_config=VIEW)
+    # Thin bars mark where the gripper is told to be, which no camera would see.
+    hide_mocap(env)
     return PixelObservations(env, goal_mode, frames)
 
 
