@@ -168,6 +168,6 @@ def draw(data: dict[str, Any]) -> dict[str, Figure]:
         for where, own in zip(("Reach, 2,400", "Push, 40,000"), data["factorial"].values(), strict=True)
     }
     for name, own, reference in (("relabelling", goals, "future, k = 4"), ("factorial", crossed, "many, fixed, map")):
-        if shown := {where: rows for where, rows in own.items() if rows}:
+        if shown := {where: rows for where, rows in own.items() if len(rows) > 1}:  # one row compares nothing
             figures[name] = dots_figure(shown, reference=reference)
     return figures
