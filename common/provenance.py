@@ -48,11 +48,19 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip()
 
 
+# What commands publish: after the first of several the tree is changed, and the code is not.
+PUBLISHED = ("results", "tutorials/figures", "videos")
+
+
 @functools.cache
 def git_state() -> tuple[str | None, bool | None]:
-    """(commit, whether tracked files differ from it); (None, None) outside a git checkout."""
+    """(commit, whether tracked files differ from it); (None, None) outside a git checkout.
+
+    Published reports and pictures do not count.
+    """
     commit = _git("rev-parse", "HEAD")
-    status = _git("status", "--porcelain", "--untracked-files=no")
+    others = [f":(top,exclude){folder}" for folder in PUBLISHED]
+    status = _git("status", "--porcelain", "--untracked-files=no", "--", ":(top)", *others)
     return commit, None if status is None else bool(status)
 
 

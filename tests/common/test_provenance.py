@@ -116,6 +116,11 @@ def test_git_state_of_a_clean_and_a_changed_tree(tmp_path: Path, monkeypatch: py
     assert state() == (commit, False)
     (tmp_path / "untracked.txt").write_text("x")
     assert state() == (commit, False)
+    # One command's report must not make the next one's look made by other code.
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/a.json").write_text("{}")
+    _git(tmp_path, "add", "results/a.json")
+    assert state() == (commit, False)
     (tmp_path / "a.txt").write_text("2")
     assert state() == (commit, True)
 
