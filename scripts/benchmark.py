@@ -1,6 +1,6 @@
 """This project against stock Stable-Baselines3 and against the machine's limit, all in one run.
 
-    python scripts/benchmark.py --json-out results/benchmark.json    # some five minutes on two idle cores
+    python scripts/benchmark.py --json-out results/benchmark.json    # some four minutes on two idle cores
     python scripts/benchmark.py --quick          # within a minute on two cores
     python scripts/benchmark.py --part scale     # over numbers of environments, threads and transitions in a batch
     python scripts/benchmark.py --guest-python guests/bin/python    # SBX and EnvPool, too: scripts/benchmark_guests.py
