@@ -6,7 +6,7 @@ judged. A test that could not be run counts as not passed. What is measured, and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,9 @@ from analysis.reports import TrainMeta
 
 # Seconds between two actions of the Fetch tasks, and steps through which success must last to count as held.
 STEP_S, HELD_STEPS = 0.04, 10
-# Above the table of the tasks, m, world frame; 2 cm for the gripper's own site, which lies between the fingers.
+# Above the table, m, world frame; 2 cm for the gripper's own site, which lies between the fingers. Slide's is longer.
 WORKSPACE = np.array([[1.05, 0.40, 0.38], [1.55, 1.10, 0.90]])
+SLIDE_WORKSPACE = np.array([[0.70, 0.30, 0.38], [1.95, 1.20, 0.90]])
 # An action component of at least this size asks for all that there is.
 SATURATED = 0.99
 
@@ -72,13 +73,13 @@ CRITERIA = (
 NAMES = tuple(criterion.name for criterion in CRITERIA)
 
 
-def deployment_row(trace: Trace) -> dict[str, Any]:
-    """What the checklist wants to know of one episode."""
+def deployment_row(trace: Trace, workspace: np.ndarray = WORKSPACE) -> dict[str, Any]:
+    """What the checklist wants to know of one episode; `workspace` (2, 3) holds the lowest and highest corner, m."""
     asked = trace.policy_actions.astype(np.float64)
     far = np.linalg.norm(trace.achieved_goals[0] - trace.desired_goal)
     # v_t = |x_t − x_{t−1}| / Δt
     speed = np.linalg.norm(np.diff(trace.grip_positions, axis=0), axis=1) / STEP_S
-    low, high = WORKSPACE
+    low, high = workspace
     outside = ((trace.grip_positions < low) | (trace.grip_positions > high)).any(axis=1)
     changes = np.diff(asked, axis=0) ** 2
     return {
@@ -93,6 +94,16 @@ def deployment_row(trace: Trace) -> dict[str, Any]:
         "too_fast": int((speed > limit_of("speed")).sum()),
         "speed": float(speed.max()),
     }
+
+
+def slide_row(trace: Trace) -> dict[str, Any]:
+    """The same above the table of Slide."""
+    return deployment_row(trace, SLIDE_WORKSPACE)
+
+
+def row_for(env_id: str) -> Callable[[Trace], dict[str, Any]]:
+    """The function of this module that measures an episode of `env_id`."""
+    return slide_row if "Slide" in env_id else deployment_row
 
 
 def limit_of(name: str) -> float:

@@ -16,7 +16,7 @@ import numpy as np
 from agents.archive import read_meta, zip_path
 from agents.onnx_export import OnnxPolicy, onnx_graph
 from analysis.compare import format_rate
-from analysis.readiness import delay_margin, deployment_row, judge, limit_of, missing_facts, net
+from analysis.readiness import delay_margin, judge, limit_of, missing_facts, net, row_for
 from analysis.reports import Rate
 from common.errors import UserError
 from persistence.grid import Found, Point, evaluate_grid
@@ -49,13 +49,13 @@ def examine(
     keep: str | Path | None = None, tell: Callable[[Found], None] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Everything that the checklist asks, and its verdict, as JSON values. Raises `UserError`."""
-    factors = ends_of_factors(path, env_id)
+    factors, measure = ends_of_factors(path, env_id), row_for(env_id)
     delays = {f"delay {steps}": f"plant:delay={steps}" for steps in DELAYS}
     perturbations = factors | delays | {LOST: LOST_VIEW}
     points = [Point(path, env_id, (wrap,), {"name": name}) for name, wrap in perturbations.items()]
     found = evaluate_grid(
-        [Point(path, env_id, (), {"name": NOMINAL})], range(episodes), deployment_row, faster, keep=keep, tell=tell
-    ) + evaluate_grid(points, range(perturbed_episodes), deployment_row, faster, keep=keep, tell=tell)
+        [Point(path, env_id, (), {"name": NOMINAL})], range(episodes), measure, faster, keep=keep, tell=tell
+    ) + evaluate_grid(points, range(perturbed_episodes), measure, faster, keep=keep, tell=tell)
     rows = {point.point.labels["name"]: point.rows for point in found}
     rates = {name: net(rows[name]) for name in rows}
     measured = control_checks(rows, rates, list(factors)) | interface_checks(path, env_id, faster)

@@ -9,17 +9,21 @@ from analysis.metrics import Trace
 from analysis.readiness import (
     CRITERIA,
     NAMES,
+    SLIDE_WORKSPACE,
+    WORKSPACE,
     delay_margin,
     deployment_row,
     judge,
     limit_of,
     missing_facts,
     net,
+    row_for,
     verdict_text,
 )
 from analysis.readiness_page import page
 from analysis.reports import DataReport, TrainMeta, load
 from common.provenance import metadata
+from envs.make import make_env
 from tests.contract.test_house import ROOT
 
 GOOD = {name: (limit_of(name), "as it should be") for name in NAMES}
@@ -59,6 +63,17 @@ def test_speed_workspace_and_actions_are_measured() -> None:
     assert row["squared_change"] == 1.0 and row["saturated"] == 0.5 and row["peak"] == 1.0
     slow = deployment_row(trace(grip_positions=way[:5].repeat(3, axis=0)[:13]))
     assert slow["too_fast"] == slow["outside"] == 0
+
+
+def test_the_workspace_is_above_the_tasks_own_table() -> None:
+    """The boxes lie on the tables of the models, as far as these reach."""
+    far = trace(grip_positions=np.tile([1.8, 0.75, 0.5], (13, 1)))
+    assert row_for("FetchPush-v4")(far)["outside"] == 13 and row_for("FetchSlide-v4")(far)["outside"] == 0
+    for env_id, box in (("FetchPush-v4", WORKSPACE), ("FetchSlide-v4", SLIDE_WORKSPACE)):
+        model = make_env(env_id).unwrapped.model
+        centre, half = model.body("table0").pos, model.geom_size[model.body("table0").geomadr[0]]
+        assert np.allclose(box[:, :2], [centre[:2] - half[:2], centre[:2] + half[:2]], atol=0.03)
+        assert box[0, 2] == pytest.approx(centre[2] + half[2] - 0.02)
 
 
 def test_rates_leave_out_what_began_solved() -> None:
