@@ -188,11 +188,11 @@ def video(env: str = "FetchPush-v4", ckpt: str | None = None, seeds: str = "1,2"
 
 @chapter.command("all")
 def run_all(n_episodes: int = 200, mode: Mode = DEFAULT) -> int:
-    """The lab's checks and everything above but `in-the-loop`, on three tasks."""
-    studies = (scaling, low_pass, delay, baseline, compare, planning)
+    """The lab's checks and everything above but `in-the-loop`, on three tasks; smoke runs take Push alone."""
+    studies, env = (scaling, low_pass, delay, baseline, compare, planning), TASKS[1] if mode.smoke else None
     more = ["--demo", "--figure", str(chapter.file("loop.png", mode)), "--ckpt", str(REFERENCE / f"{TASKS[0]}.zip")]
     steps = {} if mode.smoke else {"lab": partial(chapter.lab, "action_interface.py", mode, *more)}
-    steps |= {each.__name__: partial(each, n_episodes=n_episodes, mode=mode) for each in studies}
+    steps |= {each.__name__: partial(each, env=env, n_episodes=n_episodes, mode=mode) for each in studies}
     return chapter.run_all(steps | {"video": partial(video, mode=mode)}, mode)
 
 
