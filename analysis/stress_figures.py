@@ -77,7 +77,7 @@ def stress_figure(reports: Sequence[dict[str, Any]], factors: Sequence[str] = tu
             ticks = sorted({OWN[factor], *FACTORS[factor]})
             axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=8)
         axes.set_xlabel(f"{factor.replace('_', ' ')} ({UNITS[factor]})")
-        axes.set_ylim(-2, 102)
+        axes.set_ylim(-2, 106)
     all_axes[0].set_ylabel("success (%)")
     shown = {f"{factor}={value:g}" for factor in factors for value in FACTORS[factor]} | {NOMINAL}
     tried = shown & {name for report in reports for name in report}
