@@ -32,7 +32,7 @@ def film_failures(path: Path, env: str, found: Found, out: Path, cells: int, siz
         raise UserError("no episode of the stress test failed: there is nothing to film.")
     for name, seed, kind in chosen:
         subject = checkpoint(str(path), Wanted(env, env_option=options(points()[name])))
-        strips += film(subject.make_policy, subject.task, [seed], size, n_envs=1, caption=f"{kind} ({name})")
+        strips += film(subject.make_policy, subject.task, [seed], size, n_envs=1, caption=kind)
         print(f"{kind}: seed {seed}, {name}", flush=True)
     write_video(out, in_a_grid(strips)[::SKIP], FPS // SKIP)
     print(f"{len(chosen)} failures -> {out}")
