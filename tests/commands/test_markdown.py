@@ -80,3 +80,14 @@ def test_the_checks_find_what_they_are_there_for() -> None:
     assert raw_paragraphs(broken) == ["two *three*."]
     assert not raw_paragraphs("One <!--value a b c-->two<!--/value--> *three*.\n")
     assert "**" in shown("a **b** and ** c **\n") and "$a_{b*c}$" not in shown("*x* $a_{b*c}$ and $d*e$\n")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_code_block_is_closed(page: Path) -> None:
+    """A closing fence with text behind it closes nothing, and the prose that follows becomes code."""
+    inside = False
+    for line in (ROOT / page).read_text(encoding="utf-8").splitlines():
+        if line.startswith("```"):
+            assert line == "```" if inside else re.fullmatch(r"```[a-z]*", line), f"{page}: {line}"
+            inside = not inside
+    assert not inside
