@@ -17,7 +17,9 @@ from envs.task import Task, bare_id, refuse_strange_modules
 from tests.contract import tiny
 from wrappers import registry
 
-PUSH = Task("FetchPush-v4", ("lowpass:alpha=0.3", "delay"), {"goal_range": 0.1, "reward_type": "dense"})
+# As it is written down: with every argument, whether it was given or not.
+NOISE = "obs_noise:std=0.01,rho=0.0,scale=unit,mixed=false,true_goals=false"
+PUSH = Task("FetchPush-v4", ("lowpass:alpha=0.3", "obs_noise"), {"goal_range": 0.1, "reward_type": "dense"})
 
 
 @pytest.fixture(autouse=True)
@@ -30,20 +32,18 @@ def test_it_is_plain_data() -> None:
     assert pickle.loads(pickle.dumps(PUSH)) == PUSH and hash(PUSH) == hash(pickle.loads(pickle.dumps(PUSH)))  # noqa: S301
     assert Task.of_settings(json.loads(json.dumps(PUSH.settings()))) == PUSH
     assert PUSH.settings() == {
-        "env": "FetchPush-v4", "wrap": ["lowpass:alpha=0.3", "delay:steps=1"],
+        "env": "FetchPush-v4", "wrap": ["lowpass:alpha=0.3", NOISE],
         "env_option": ["goal_range=0.1", "reward_type=dense"],
     }  # fmt: skip
     assert Task("FetchPush-v4").settings() == {"env": "FetchPush-v4"}
     assert PUSH.keywords == {"goal_range": 0.1, "reward_type": "dense"}
-    assert PUSH.describe() == (
-        "FetchPush-v4 with goal_range=0.1, reward_type=dense in lowpass:alpha=0.3 in delay:steps=1"
-    )
+    assert PUSH.describe() == (f"FetchPush-v4 with goal_range=0.1, reward_type=dense in lowpass:alpha=0.3 in {NOISE}")
 
 
 def test_equal_where_it_means_the_same() -> None:
-    same = Task("FetchPush-v4", ("lowpass:alpha=0.30", "delay:steps=1"), ("reward_type=dense", "goal_range=1e-1"))
+    same = Task("FetchPush-v4", ("lowpass:alpha=0.30", "obs_noise:std=1e-2"), ("reward_type=dense", "goal_range=1e-1"))
     assert same == PUSH and len({same, PUSH}) == 1
-    assert Task("FetchPush-v4", ("delay", "lowpass:alpha=0.3"), PUSH.options) != PUSH
+    assert Task("FetchPush-v4", ("obs_noise", "lowpass:alpha=0.3"), PUSH.options) != PUSH
 
 
 def test_one_environment_and_many_are_the_same() -> None:
