@@ -85,7 +85,7 @@ def sysid_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Error of the parameters, and of predictions of trajectories that were not fitted, over the number of logs."""
     from analysis.plots import COLOURS, new_figure
 
-    figure, (left, right) = new_figure(9.0, 3.4, panels=2)
+    figure, (left, right) = new_figure(9.0, 3.8, panels=2)
     counts = [row["logs"] for row in rows]
     for colour, name in zip(COLOURS, rows[0]["parameters"], strict=False):
         off = [abs(row["parameters"][name]["found"] / row["parameters"][name]["true"] - 1) for row in rows]
@@ -101,5 +101,6 @@ def sysid_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
         axes.set_xlabel("logged trajectories of each kind")
         axes.set_xticks(counts, [str(count) for count in counts])
         axes.minorticks_off()
-        axes.legend(fontsize=8)
+        # Above the panel: lines may be anywhere in it.
+        axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
     return figure

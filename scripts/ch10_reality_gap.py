@@ -65,11 +65,11 @@ def readiness(ckpt: str = PUSH, n_episodes: int = 200, perturbed_episodes: int =
     return 0
 
 
-def arms_of(factors: str) -> dict[str, str]:
+def arms_of(factors: str | None) -> dict[str, str]:
     """Wrappers of training by arm: none, each single factor that is asked for, and all of them. Raises `UserError`."""
     from wrappers.randomization import FACTORS
 
-    single = [name for name in factors.split(",") if name]
+    single = [name for name in (factors or "").split(",") if name]
     for name in single:
         if name not in FACTORS:
             raise UserError(f"--factors: unknown factor {name}.{closest(name, FACTORS)} Known: {', '.join(FACTORS)}.")
@@ -77,7 +77,7 @@ def arms_of(factors: str) -> dict[str, str]:
 
 
 @chapter.command
-def randomize(env: str = PUSH_ID, seeds: str = "0,1", factors: str = "", clean: str | None = None,
+def randomize(env: str = PUSH_ID, seeds: str = "0,1", factors: str | None = None, clean: str | None = None,
               total_steps: int | None = None, n_episodes: int = 100, mode: Mode = DEFAULT) -> int:  # fmt: skip
     """Policies trained with and without randomised robots, over robots at the ends of each factor's range.
 

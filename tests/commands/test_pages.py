@@ -72,6 +72,7 @@ def checkout(tmp_path: Path) -> Path:
         (tmp_path / name).symlink_to(ROOT / name)
     for name in ("checkpoints", "results", "videos", "runs"):
         (tmp_path / name).mkdir()
+    (tmp_path / "checkpoints/reference").symlink_to(ROOT / "checkpoints/reference")
     # Reports that ship with the clone may be read by a command, and must not be changed by it.
     for report in (ROOT / "results").rglob("*.json*"):
         link = tmp_path / report.relative_to(ROOT)
