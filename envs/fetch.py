@@ -2,7 +2,7 @@
 
 Upstream asks MuJoCo for sites, joints and bodies by name some twenty times a step. Here each name is turned into an
 index once, when the model is loaded, and `step` reads the arrays directly; environments of one task share a model
-(`SharedModel`); and what physics computes but nobody reads is left out. Rendering stays upstream's own code. The order
+(`SharedModel`); and what physics computes but nobody reads is left out. Pictures are upstream's own code. The order
 of every floating-point operation is kept, so that observations, rewards and infos are equal to the last bit
 (tests/envs/test_fetch.py). Two things keep it so: NumPy's `arctan2` differs from C's in last bits where it has AVX-512,
 and BLAS sums a product of matrix and vector in its own order.
@@ -74,6 +74,9 @@ class GoalReward:
 
 class IndexedFetch(Distributed, SharedModel, MujocoFetchEnv):
     """Mixed in before an upstream Fetch task; same constructor, same spaces, same numbers."""
+
+    # What `render` restores; made where somebody looks.
+    _undrawn: mujoco.MjData | None = None
 
     def _initialize_simulation(self) -> None:
         super()._initialize_simulation()
@@ -211,6 +214,20 @@ class IndexedFetch(Distributed, SharedModel, MujocoFetchEnv):
 
     def _is_success(self, achieved_goal: np.ndarray, desired_goal: np.ndarray) -> Any:
         return (distance(achieved_goal, desired_goal) < self.distance_threshold).astype(np.float32)
+
+    def render(self) -> Any:
+        """Upstream's picture, and the simulation stays as it was.
+
+        Upstream calls `mj_forward` to draw, which moves body positions from one substep ago to now; PickAndPlace's next
+        action starts from them, so an episode that is filmed would be another one than the one that is not.
+        """
+        if self._undrawn is None:
+            self._undrawn = mujoco.MjData(self.model)
+        mujoco.mj_copyData(self._undrawn, self.model, self.data)
+        try:
+            return super().render()
+        finally:
+            mujoco.mj_copyData(self.data, self.model, self._undrawn)
 
     def step(self, action: Any) -> tuple[dict[str, np.ndarray], Any, bool, bool, dict[str, Any]]:
         """One control step of 20 × 2 ms.

@@ -62,3 +62,20 @@ def test_hidden_bars_change_no_step() -> None:
         action = np.array([1.0, -1.0, 0.5, 0.0], dtype=np.float32)
         one, two = plain.step(action)[0], hidden.step(action)[0]
         np.testing.assert_array_equal(one["observation"], two["observation"])
+
+
+@pytest.mark.parametrize("env_id", ["FetchPush-v4", "FetchPickAndPlace-v4"])
+def test_an_episode_that_is_drawn_is_the_episode(env_id: str) -> None:
+    """Upstream's drawing calls `mj_forward`, and PickAndPlace's next step starts from body positions that it moves."""
+    seen = {}
+    for mode in (None, "rgb_array"):
+        env = make_env(env_id, render_mode=mode, **({"width": 32, "height": 32} if mode else {}))
+        rows = [env.reset(seed=3)[0]["observation"]]
+        actions = np.random.default_rng(3).uniform(-1, 1, (25, 4)).astype(np.float32)
+        for action in actions:
+            if mode:
+                env.render()
+            rows.append(env.step(action)[0]["observation"])
+        seen[mode] = np.array(rows)
+        env.close()
+    assert np.array_equal(seen[None], seen["rgb_array"])
