@@ -73,6 +73,8 @@ def dense_config(seed: int, total_steps: int | None = None, smoke: bool = False)
     # Distances are rewards here, and no goal is ever exchanged.
     for key in ("clip_targets", "moved_fraction", "match_desired_goals", "achieved_goal_prob"):
         recipe.pop(key)
+    # A step's reward is some centimetres, a tenth of the sparse one: beside 0.05 of entropy it is not heard (LOG.md).
+    recipe["ent_coef"] = 0.005
     settings = {key: tuple(value) if isinstance(value, list) else value for key, value in recipe.items()}
     if smoke:
         # A size that is named would count as a flag, which smoke mode leaves as it is.
