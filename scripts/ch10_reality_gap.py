@@ -101,10 +101,8 @@ def randomize(env: str = PUSH_ID, seeds: str = "0,1", factors: str | None = None
             flags = [*FLAGS, "--env", env, *(["--wrap", wrap] if wrap else []), "--seed", str(seed), *length]
             chapter.train(*flags, out=out, mode=mode)
             trained.append((arm, seed, str(chapter.file(f"{out}.zip", mode))))
-    robots = (
-        {NOMINAL: ""} | ends_of_factors(trained[0][2], env) | {"delay 1": "plant:delay=1", "delay 2": "plant:delay=2"}
-    )
-    robots[TOGETHER] = "randomize"
+    ends = list(ends_of_factors(trained[0][2], env).items())[: 1 if mode.smoke else None]
+    robots = {NOMINAL: "", **dict(ends), "delay 1": "plant:delay=1", "delay 2": "plant:delay=2", TOGETHER: "randomize"}
     points = [
         Point(path, env, (wrap,) if wrap else (), {"arm": arm, "seed": seed, "robot": robot})
         for arm, seed, path in trained for robot, wrap in robots.items()
