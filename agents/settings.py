@@ -143,12 +143,14 @@ class DaggerSettings:
 class Backend:
     """Whose learner: the algorithms that it has, what it reads beyond theirs, and where the function is that builds it.
 
-    `builder`: module and function, which takes settings, environments and device.
+    `builder`: module and function, which takes settings, environments and device. `learns_from_rewards`: an imitator
+    learns a teacher's actions instead.
     """
 
     algorithms: tuple[str, ...]
     settings: tuple[type, ...]
     builder: str
+    learns_from_rewards: bool = True
 
     def build(self, *arguments: Any) -> Any:
         """The learner."""
@@ -160,7 +162,7 @@ ALGORITHMS = {"ppo": PpoSettings, "sac": SacSettings, "td3": Td3Settings}
 # An algorithm's default is the first that has it.
 BACKENDS = {
     "fast": Backend(("sac", "td3"), (FastSettings,), "agents.build:build_fast"),
-    "dagger": Backend(("sac",), (FastSettings, DaggerSettings), "agents.dagger:build_dagger"),
+    "dagger": Backend(("sac",), (FastSettings, DaggerSettings), "agents.dagger:build_dagger", False),
     "sb3": Backend(("ppo", "sac", "td3"), (), "agents.build:build_sb3"),
 }
 

@@ -224,10 +224,13 @@ class IndexedFetch(Distributed, SharedModel, MujocoFetchEnv):
         if self._undrawn is None:
             self._undrawn = mujoco.MjData(self.model)
         mujoco.mj_copyData(self._undrawn, self.model, self.data)
+        # Where upstream puts the marker, it reckons from where both of these say that it is.
+        places = self.model.site_pos.copy()
         try:
             return super().render()
         finally:
             mujoco.mj_copyData(self.data, self.model, self._undrawn)
+            self.model.site_pos[:] = places
 
     def step(self, action: Any) -> tuple[dict[str, np.ndarray], Any, bool, bool, dict[str, Any]]:
         """One control step of 20 × 2 ms.

@@ -25,8 +25,8 @@ from configs.train_config import TrainConfig
 from envs.vector import make_vec_env
 
 N_ENVS, TIME_LIMIT, SAMPLES = 3, 9, 4000
-# An imitator learns a teacher's actions and needs the teacher to be built; there is nothing to relabel.
-HERE = [(b, algo) for b in BACKENDS if b != "dagger" for algo in BACKENDS[b].algorithms if algo != "ppo"]
+REWARDED = {name: backend for name, backend in BACKENDS.items() if backend.learns_from_rewards}
+HERE = [(name, algo) for name, backend in REWARDED.items() for algo in backend.algorithms if algo != "ppo"]
 STRATEGIES = ("future", "final", "episode")
 
 
