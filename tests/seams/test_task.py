@@ -87,14 +87,15 @@ def test_a_checkpoint_is_evaluated_in_the_task_that_it_was_trained_in(run: Any) 
 
 def test_what_is_added_left_out_or_set_otherwise_is_a_perturbation(run: Any) -> None:
     plain = run(CKPT)
+    noise = "obs_noise:std=0.1,rho=0.0,scale=unit,mixed=false,true_goals=false"
     changed = run(f"{CKPT} --wrap obs_noise:std=0.1 --env-option steepness=0")
-    assert changed["task"]["wrappers"] == [*TASK["wrap"], "obs_noise:std=0.1"]
+    assert changed["task"]["wrappers"] == [*TASK["wrap"], noise]
     assert changed["perturbation"] == {
-        "added_wrappers": ["obs_noise:std=0.1"], "left_out_wrappers": [], "trained_options": ["steepness=0.2"],
+        "added_wrappers": [noise], "left_out_wrappers": [], "trained_options": ["steepness=0.2"],
         "trained_on": None,
     }  # fmt: skip
     assert changed["evaluation_protocol"].endswith(
-        "perturbed: obs_noise:std=0.1 added, options steepness=0 instead of steepness=0.2"
+        f"perturbed: {noise} added, options steepness=0 instead of steepness=0.2"
     )
     bare = run(f"{CKPT} --no-trained-wraps")
     assert bare["task"]["wrappers"] == [] and bare["perturbation"]["left_out_wrappers"] == TASK["wrap"]
