@@ -42,6 +42,8 @@ class Trace:
     distance_threshold: float
     # (T,): N, how hard the robot pressed on the object at the end of each step; None on a task without an object
     object_forces: Array | None = None
+    # (T + 1, 7): rad, the joints of a Fetch arm from the shoulder on; None with another robot
+    arm_angles: Array | None = None
 
 
 def smoothness(actions: Array) -> float:

@@ -20,6 +20,9 @@ STEP_S, HELD_STEPS = 0.04, 10
 # Above the table, m, world frame; 2 cm for the gripper's own site, which lies between the fingers. Slide's is longer.
 WORKSPACE = np.array([[1.05, 0.40, 0.38], [1.55, 1.10, 0.90]])
 SLIDE_WORKSPACE = np.array([[0.70, 0.30, 0.38], [1.95, 1.20, 0.90]])
+# What Fetch Robotics gives as the greatest speeds of the arm's joints, shoulder to wrist, rad/s: the velocities in its
+# mechanical specification (https://docs.fetchrobotics.com/robot_hardware.html), which its controller enforces.
+JOINT_SPEEDS = np.array([1.25, 1.45, 1.57, 1.52, 1.57, 2.26, 2.26])
 # An action component of at least this size asks for all that there is.
 SATURATED = 0.99
 
@@ -61,12 +64,12 @@ CRITERIA = (
               "Beyond 1 something else than the policy decides what happens: the clipping."),
     Criterion("workspace", "Steps with the gripper out of the workspace", 0.0, False, "steps",
               "Above the table and nowhere else."),
-    Criterion("speed", "Greatest speed of the gripper", 1.0, False, "m/s",
-              "The Fetch robot's own limit for its end effector."),
+    Criterion("speed", "Speed of the fastest joint", 1.0, False, "of its limit",
+              "The simulated arm is pulled by its gripper and knows no limits; the real one's controller has them."),
     Criterion("latency", "Time of a decision, 99th percentile", 4.0, False, "ms",
               "A tenth of the control period of 40 ms, on the machine that wrote this report."),
-    Criterion("export", "Difference of the exported policy's actions", 1e-5, False, "of full scale",
-              "What runs on the robot is the ONNX graph, not the policy that was tested."),
+    Criterion("export", "Difference of the exported policy's actions", 1e-4, False, "of full scale",
+              "What runs on the robot is the ONNX graph, not the policy that was tested. 1e-4 of an action is 5 µm."),
     Criterion("metadata", "Facts of its training that are missing", 0.0, False, "facts",
               "A policy that nobody can train again cannot be repaired."),
 )  # fmt: skip
@@ -79,6 +82,7 @@ def deployment_row(trace: Trace, workspace: np.ndarray = WORKSPACE) -> dict[str,
     far = np.linalg.norm(trace.achieved_goals[0] - trace.desired_goal)
     # v_t = |x_t − x_{t−1}| / Δt
     speed = np.linalg.norm(np.diff(trace.grip_positions, axis=0), axis=1) / STEP_S
+    shares = joint_shares(trace)
     low, high = workspace
     outside = ((trace.grip_positions < low) | (trace.grip_positions > high)).any(axis=1)
     changes = np.diff(asked, axis=0) ** 2
@@ -91,9 +95,21 @@ def deployment_row(trace: Trace, workspace: np.ndarray = WORKSPACE) -> dict[str,
         "saturated": float((np.abs(asked) >= SATURATED).mean()),
         "peak": float(np.abs(asked).max()),
         "outside": int(outside.sum()),
-        "too_fast": int((speed > limit_of("speed")).sum()),
+        "too_fast": None if shares is None else int((shares > limit_of("speed")).sum()),
+        "joint_speed": None if shares is None else float(shares.max()),
         "speed": float(speed.max()),
     }
+
+
+def joint_shares(trace: Trace) -> np.ndarray | None:
+    """(T,): in each step the joint nearest to its limit, as a share of it; None where the robot is no Fetch arm.
+
+    Means over a step of 40 ms, so that a peak within one may have been higher.
+    """
+    if trace.arm_angles is None:
+        return None
+    # max_i |q_{t,i} − q_{t−1,i}| / (Δt q̇_i max)
+    return (np.abs(np.diff(trace.arm_angles, axis=0)) / (STEP_S * JOINT_SPEEDS)).max(axis=1)
 
 
 def slide_row(trace: Trace) -> dict[str, Any]:

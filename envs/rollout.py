@@ -64,6 +64,7 @@ def run_episode(
     truth = recorder.truth
     goal, achieved, positions = truth.desired_goal, [truth.achieved_goal], [truth.gripper]
     rewards, successes, applied, asked, forces = [], [], [], [], []
+    angles = [recorder.arm_angles]
     if on_step:
         on_step(env, bool(np.linalg.norm(achieved[0] - goal) < threshold))
     done = False
@@ -82,6 +83,7 @@ def run_episode(
         applied.append(np.array(recorder.applied_action))
         asked.append(np.atleast_1d(np.array(action, dtype=np.float64)))
         forces.append(recorder.object_force)
+        angles.append(recorder.arm_angles)
         if on_step:
             on_step(env, successes[-1])
     return Trace(
@@ -95,6 +97,7 @@ def run_episode(
         policy_actions=np.stack(asked),
         distance_threshold=threshold,
         object_forces=None if None in forces else np.array(forces),
+        arm_angles=None if angles[0] is None else np.stack(angles),
     )
 
 

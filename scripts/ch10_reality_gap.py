@@ -7,8 +7,7 @@
     python scripts/ch10_reality_gap.py sysid                     # a robot's parameters from a few of its logs
     python scripts/ch10_reality_gap.py sysid --retrain-steps 60000          # and a policy for that robot
 
-Everything can be interrupted; the same command continues. What is finished is not done again. `readiness` exports to
-ONNX and needs `pip install -e '.[onnx]'` for that line; `sysid` needs `pip install -e '.[sysid]'`.
+Everything can be interrupted; the same command continues. What is finished is not done again.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ import numpy as np
 
 from common.errors import UserError, closest
 from wrappers.actions import DelayAction, ScaleAction
+from wrappers.joints import ARM
 from wrappers.noise import ObservationNoise
 from wrappers.registry import register
 from wrappers.seeded import SeededWrapper
@@ -111,13 +112,6 @@ def set_arm(env: gym.Env, values: Values) -> None:
         nominal.update(lag=float(model.eq_solref[weld, 0]), damping=model.dof_damping[arm].copy())
     model.eq_solref[weld, 0] = nominal["lag"] * values["lag"]
     model.dof_damping[arm] = nominal["damping"] * values["damping"]
-
-
-ARM = tuple(
-    f"robot0:{name}_joint"
-    for name in ("shoulder_pan", "shoulder_lift", "upperarm_roll", "elbow_flex", "forearm_roll", "wrist_flex",
-                 "wrist_roll")
-)  # fmt: skip
 
 
 @part(

@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 
 from wrappers.contact import object_force
+from wrappers.joints import arm_angles
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,15 @@ class RecordTruth(gym.Wrapper):
     def object_force(self) -> float | None:
         """N: how hard the robot presses on the object at the end of the step; None on a task without an object."""
         return None if self._force is None else self._force()
+
+    @functools.cached_property
+    def _angles(self) -> Callable[[], np.ndarray] | None:
+        return arm_angles(self.env)
+
+    @property
+    def arm_angles(self) -> np.ndarray | None:
+        """(7,) rad: the joints of a Fetch arm, from the shoulder on; None on a task with another robot."""
+        return None if self._angles is None else self._angles()
 
     @property
     def applied_action(self) -> np.ndarray | None:

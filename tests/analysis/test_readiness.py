@@ -52,17 +52,29 @@ def test_success_is_held_only_where_none_of_the_last_ten_steps_fails() -> None:
     assert not deployment_row(trace(successes=once))["held"] and deployment_row(trace(successes=once))["success"]
 
 
-def test_speed_workspace_and_actions_are_measured() -> None:
+def test_workspace_and_actions_are_measured() -> None:
     way = np.tile([1.3, 0.75, 0.5], (13, 1))
     way[5:] += [0.0, 0.05, 0.0]  # 5 cm in 40 ms
     way[9] = [1.3, 0.75, 0.95]
     actions = np.zeros((12, 4))
     actions[1::2] = 1.0
     row = deployment_row(trace(grip_positions=way, policy_actions=actions))
-    assert row["outside"] == 1 and row["too_fast"] == 3 and row["speed"] > 10
+    assert row["outside"] == 1 and row["speed"] > 10
     assert row["squared_change"] == 1.0 and row["saturated"] == 0.5 and row["peak"] == 1.0
     slow = deployment_row(trace(grip_positions=way[:5].repeat(3, axis=0)[:13]))
-    assert slow["too_fast"] == slow["outside"] == 0
+    assert slow["outside"] == 0
+
+
+def test_each_joint_is_judged_by_its_own_limit() -> None:
+    """0.08 rad in 40 ms are 2 rad/s: too fast for a shoulder (1.25), not for a wrist (2.26)."""
+    turned = np.zeros((13, 7))
+    turned[5:, 6] = 0.08
+    wrist = deployment_row(trace(arm_angles=turned))
+    assert wrist["too_fast"] == 0 and wrist["joint_speed"] == pytest.approx(2.0 / 2.26)
+    shoulder = deployment_row(trace(arm_angles=turned[:, ::-1]))
+    assert shoulder["too_fast"] == 1 and shoulder["joint_speed"] == pytest.approx(2.0 / 1.25)
+    other_robot = deployment_row(trace())
+    assert other_robot["too_fast"] is None and other_robot["joint_speed"] is None
 
 
 def test_the_workspace_is_above_the_tasks_own_table() -> None:
@@ -116,7 +128,7 @@ def test_the_page_says_the_verdict_and_shows_nothing_as_markup() -> None:
     data = {"policy": "<b>evil</b>.zip", "verdict": judge(GOOD | {"speed": (1.4, "fast & far")}),
             "points": [point], "checkpoint_sha256": "ab" * 32}  # fmt: skip
     text = page(DataReport(**metadata({}, env_id="FetchPush-v4"), name="readiness", data=data))
-    assert "Not ready" in text and "greatest speed of the gripper is 1.40 m/s" in text
+    assert "Not ready" in text and "speed of the fastest joint is 1.40 of its limit" in text
     assert "<b>evil" not in text and "fast &amp; far" in text and "1 of 1" in text
     assert text.count("<tr>") == len(CRITERIA) + 3 and "http" not in text
     ready = page(DataReport(**metadata({}), name="readiness", data=data | {"verdict": judge(GOOD)}))
