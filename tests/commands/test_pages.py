@@ -24,7 +24,7 @@ FENCED = re.compile(r"^```bash\n(.*?)^```$", re.S | re.M)
 # Tools whose own run is this test run, or that only start a server or a shell.
 NOT_RUN = ("pytest", "ruff", "tensorboard")
 # Scripts beside the chapters' own that have a small mode.
-WITH_SMOKE = ("check_repro.py", "sweep.py", "break_ppo.py")
+WITH_SMOKE = ("check_repro.py", "sweep.py", "break_ppo.py", "dagger_from_scratch.py")
 # Folders in git, by its own list; in those of which a reader's files are part, names need not exist.
 LISTED = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.splitlines()
 FOLDERS = sorted({line.split("/")[0] for line in LISTED if "/" in line and line[0] != "."} - {"checkpoints", "videos"})

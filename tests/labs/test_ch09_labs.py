@@ -58,3 +58,19 @@ def test_augmentations_agree_with_what_training_uses(load_lab: Load) -> None:
     batch = torch.from_numpy(image).expand(200, -1, -1, -1)
     theirs = {each.numpy().tobytes() for each in Shift(None, pad=1)(batch).contiguous()}
     assert ours == theirs and len(ours) == 9
+
+
+def test_what_leaks_is_found(load_lab: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only vectors, no picture: the block's numbers among the robot's, then a student that is told too little."""
+    lab = load_lab("dagger_from_scratch")
+    assert wrong(lab) == set()
+    monkeypatch.setattr(lab, "ROBOT", list(range(10)))
+    assert "numbers that a" in wrong(lab)
+
+
+def test_three_students_in_small(load_lab: Load, tmp_path: Path) -> None:
+    assert load_lab("dagger_from_scratch").main(demo=True, smoke=True, json_out=str(tmp_path / "a.json")) == 0
+    rows = load(tmp_path / "a.json", DataReport).data["rows"]
+    assert [(row["leak"], row["dagger"], row["success"]["n"]) for row in rows] == [
+        (False, True, 2), (True, True, 2), (True, False, 2)
+    ]  # fmt: skip
