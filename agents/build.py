@@ -14,10 +14,11 @@ from stable_baselines3 import PPO, SAC, TD3
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.her import HerReplayBuffer
 
-from agents.networks import policy_arguments, policy_name, stock_space
+from agents.networks import PRIVILEGED, policy_arguments, policy_name, stock_space
 from agents.replay import extra_boxes
 from agents.replay_memory import available, bytes_per_transition, check_memory, stacked_frames
 from agents.settings import BACKENDS, FastSettings, passed_on
@@ -37,8 +38,14 @@ def choose_device(wanted: str) -> str:
 
 
 def build_sb3(settings: dict[str, Any], env: VecEnv, device: str) -> BaseAlgorithm:
-    """Stable-Baselines3's own class with these settings; the environment is not reset yet."""
-    algo = settings["algo"]
+    """Stable-Baselines3's own class with these settings; the environment is not reset yet.
+
+    Raises `UserError` where its own networks would read what a policy from pictures must not.
+    """
+    algo, keys = settings["algo"], getattr(env.observation_space, "spaces", {})
+    secret = [key for key in PRIVILEGED if key in keys]
+    if secret and any(is_image_space(box) for box in keys.values()) and not settings.get("encoder"):
+        raise UserError(f"--backend sb3 would read {' and '.join(secret)} beside the pictures: add --encoder.")
     arguments = {key: settings[key] for key in passed_on(algo)}
     arguments["policy_kwargs"] = policy_arguments(settings)
     if algo == "td3" and settings["action_noise"] > 0:

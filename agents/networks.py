@@ -31,12 +31,14 @@ from torch import Tensor, nn
 from common.registry import Registry
 
 ENCODERS = Registry(
-    "encoder", tuple(f"agents.encoders.{name}" for name in ("blind", "manipulation", "nature", "spatial_softmax"))
+    "encoder",
+    tuple(f"agents.encoders.{name}" for name in ("blind", "locating", "manipulation", "nature", "spatial_softmax")),
 )
 
 
-# What an encoder of pictures must never read: the pictures are there to tell it. The replay alone needs it.
-PRIVILEGED = ("achieved_goal",)
+# What an encoder of pictures must never read: the pictures are there to tell it. The replay needs the achieved goal,
+# and a critic may be told the task's own observation while it trains (agents/asymmetric.py).
+PRIVILEGED = ("achieved_goal", "truth")
 
 
 @ENCODERS.register("cnn")

@@ -69,6 +69,8 @@ class Sac:
 
     # Every update does the same operations.
     period = 1
+    # What a run keeps, beside the optimisers.
+    networks: tuple[str, ...] = ("actor", "critic", "target", "encoder")
 
     def __init__(
         self, features: int, actions: int, hidden: Sequence[int], learning_rate: float, tau: float,
@@ -103,14 +105,22 @@ class Sac:
         noise, next_noise = batch.noise.chunk(2)
         # (B, …) -> (B, F), with the gradient of the critics' loss
         features = self.encoder(batch.observations)
-        sample = self.actor.sample(features.detach(), noise)
+        sample = self.actor.sample(self.actor_reads(features), noise)
         target = self.td_target(batch, next_noise, alpha)
         measured = {"ent_coef": alpha[0], "entropy": -sample.log_prob.detach().mean(), "target_mean": target.mean()}
         measured |= self.improve_entropy_weight(sample.log_prob.detach()) if self.tuned else {}
-        measured |= self.improve_critics(features, batch.actions, target)
-        measured |= self.improve_actor(features.detach(), sample, alpha)
+        measured |= self.improve_critics(batch, features, target)
+        measured |= self.improve_actor(self.critics_read(batch.observations, features).detach(), sample, alpha)
         self.follow()
         return measured
+
+    def actor_reads(self, features: Tensor) -> Tensor:
+        """What the actor makes of the encoder's features (B, F): it reads them, and does not train them."""
+        return features.detach()
+
+    def critics_read(self, observations: Any, features: Tensor) -> Tensor:
+        """What the critics judge by, (B, …): the encoder's features (B, F) of these observations."""
+        return features
 
     @torch.no_grad()
     def td_target(self, batch: Batch, noise: Tensor, alpha: Tensor) -> Tensor:
@@ -118,8 +128,9 @@ class Sac:
         next_features = self.encoder(batch.next_observations)
         # a' ~ π(·|s')
         following = self.actor.sample(next_features, noise)
+        read = self.critics_read(batch.next_observations, next_features)
         # V(s') = minᵢ Q'ᵢ(s', a') − α log π(a'|s');  (2, B) -> (B,)
-        next_value = self.target(next_features, following.actions).amin(dim=0) - alpha * following.log_prob
+        next_value = self.target(read, following.actions).amin(dim=0) - alpha * following.log_prob
         # y = r + γ V(s'), with γ = 0 where the task ended
         target = batch.rewards + batch.discounts * next_value
         return target if self.clip_targets is None else target.clamp(*self.clip_targets)
@@ -131,15 +142,20 @@ class Sac:
         descend(self.ent_coef_optimizer, loss)
         return {"ent_coef_loss": loss.detach()}
 
-    def improve_critics(self, features: Tensor, actions: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def improve_critics(self, batch: Batch, features: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Move both critics, and the encoder, towards `target` (B,)."""
         # (2, B)
-        q = self.critic(features, actions)
+        q = self.critic(self.critics_read(batch.observations, features), batch.actions)
         # L = ½ Σᵢ mean (Qᵢ(s, a) − y)²
         loss = 0.5 * (q - target).square().mean(dim=1).sum()
-        descend(self.critic_optimizer, loss)
+        lesson, measured = self.lesson(batch.observations, features)
+        descend(self.critic_optimizer, loss if lesson is None else loss + lesson)
         norm = grad_norm(self.value.parameters())
-        return {"critic_loss": loss.detach(), "q_mean": q.detach().mean(), "critic_grad_norm": norm}
+        return measured | {"critic_loss": loss.detach(), "q_mean": q.detach().mean(), "critic_grad_norm": norm}
+
+    def lesson(self, observations: Any, features: Tensor) -> tuple[Tensor | None, dict[str, Tensor]]:
+        """A loss beside the critics' that the encoder's features (B, F) are to lower, or None; and what it measured."""
+        return None, {}
 
     def improve_actor(self, features: Tensor, sample: ActorSample, alpha: Tensor) -> dict[str, Tensor]:
         """Move the policy towards actions that the smaller critic values, and towards entropy."""
@@ -181,14 +197,14 @@ class Sac:
 
     def state(self) -> dict[str, Any]:
         """Weights and optimiser states."""
-        networks = {name: getattr(self, name).state_dict() for name in ("actor", "critic", "target", "encoder")}
+        networks = {name: getattr(self, name).state_dict() for name in self.networks}
         optimizers = {name: adam_state(*pair) for name, pair in self._optimised().items()}
         return networks | optimizers | {"log_ent_coef": self.log_ent_coef.detach(), "updates": self.updates}
 
     @torch.no_grad()
     def load(self, state: dict[str, Any]) -> None:
         """Take over `state`, of this learner or of a kernel."""
-        for name in ("actor", "critic", "target", "encoder"):
+        for name in self.networks:
             getattr(self, name).load_state_dict(state[name])
         for name, pair in self._optimised().items():
             load_adam(*pair, state[name])

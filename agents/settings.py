@@ -140,17 +140,25 @@ class DaggerSettings:
 
 
 @dataclass(frozen=True)
+class LocatingSettings:
+    """An encoder that is taught where the object is: agents/locating.py."""
+
+    locating_weight: float = knob(10.0, "Weight of the loss that teaches the encoder the object's place.", NOT_NEGATIVE)
+
+
+@dataclass(frozen=True)
 class Backend:
     """Whose learner: the algorithms that it has, what it reads beyond theirs, and where the function is that builds it.
 
     `builder`: module and function, which takes settings, environments and device. `learns_from_rewards`: an imitator
-    learns a teacher's actions instead.
+    learns a teacher's actions instead. `sees`: whether it needs pictures.
     """
 
     algorithms: tuple[str, ...]
     settings: tuple[type, ...]
     builder: str
     learns_from_rewards: bool = True
+    sees: bool = False
 
     def build(self, *arguments: Any) -> Any:
         """The learner."""
@@ -162,7 +170,9 @@ ALGORITHMS = {"ppo": PpoSettings, "sac": SacSettings, "td3": Td3Settings}
 # An algorithm's default is the first that has it.
 BACKENDS = {
     "fast": Backend(("sac", "td3"), (FastSettings,), "agents.build:build_fast"),
-    "dagger": Backend(("sac",), (FastSettings, DaggerSettings), "agents.dagger:build_dagger", False),
+    "dagger": Backend(("sac",), (FastSettings, DaggerSettings), "agents.dagger:build_dagger", False, True),
+    "asymmetric": Backend(("sac",), (FastSettings,), "agents.asymmetric:build_asymmetric", sees=True),
+    "locating": Backend(("sac",), (FastSettings, LocatingSettings), "agents.locating:build_locating", sees=True),
     "sb3": Backend(("ppo", "sac", "td3"), (), "agents.build:build_sb3"),
 }
 

@@ -50,7 +50,8 @@ class Pixels(gym.Wrapper):
 
     `camera`: names joined by `+`, each a view of its own. `frames`: how many successive frames are stacked.
     `proprioception`: `observation` holds the robot's own 10 numbers, never the object's; else there is none.
-    `samples`: multisampling of edges.
+    `samples`: multisampling of edges. `truth`: there is also `truth`, the task's own observation, for a critic in
+    training; no encoder of agents/ reads it.
     """
 
     # Names a mode although the task below has none: an environment that draws must stay in its thread.
@@ -59,6 +60,7 @@ class Pixels(gym.Wrapper):
     def __init__(
         self, env: gym.Env, goal_mode: Literal["none", "desired", "both"] = "both", camera: str = "near",
         size: int = 64, frames: int = 1, proprioception: bool = True, samples: int = 0,
+        truth: bool = False,
     ):  # fmt: skip
         super().__init__(env)
         if not 16 <= size <= 512:
@@ -68,7 +70,7 @@ class Pixels(gym.Wrapper):
         if samples not in (0, 2, 4, 8):
             raise ValueError(f"samples={samples}: 0, 2, 4 or 8 are possible.")
         self.goal_mode, self.size, self.frames, self.proprioception = goal_mode, size, frames, proprioception
-        self.samples = samples
+        self.samples, self.truth = samples, truth
         inner = getattr(env.observation_space, "spaces", {})
         shown = inner.get("observation")
         if not hasattr(env.unwrapped, "goal_state") or shown is None or shown.shape[0] not in ROBOT:
@@ -89,6 +91,8 @@ class Pixels(gym.Wrapper):
         boxes |= {key: inner[key] for key in self._goals()}
         if proprioception:
             boxes["observation"] = gym.spaces.Box(-np.inf, np.inf, (len(self._robot),), shown.dtype)
+        if truth:
+            boxes["truth"] = gym.spaces.Box(-np.inf, np.inf, shown.shape, np.float32)
         self.observation_space = gym.spaces.Dict(boxes)
 
     @property
@@ -123,7 +127,8 @@ class Pixels(gym.Wrapper):
         self._state = state
         self._stack.append(self.frame())
         shown = {"pixels": np.concatenate(self._stack)} | {key: state[key] for key in self._goals()}
-        return shown | ({"observation": state["observation"][self._robot]} if self.proprioception else {})
+        shown |= {"observation": state["observation"][self._robot]} if self.proprioception else {}
+        return shown | ({"truth": state["observation"].astype(np.float32)} if self.truth else {})
 
     def reset(self, **options: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Reset; the stack is filled with the first frame."""

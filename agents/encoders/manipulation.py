@@ -10,26 +10,26 @@ from __future__ import annotations
 import gymnasium as gym
 from torch import nn
 
-from agents.encoders.parts import PixelEncoder, summary
+from agents.encoders.parts import Convolutions, PixelEncoder, summary
 from agents.networks import ENCODERS
 
 
-def small_kernels(channels: int, width: int = 32) -> nn.Sequential:
+def small_kernels(channels: int, width: int = 32) -> Convolutions:
     """3×3 convolutions of `width` channels with strides 2, 2, 1, 1, the first half as wide; the last is linear."""
     layers: list[nn.Module] = []
     for inputs, outputs, stride in (
         (channels, width // 2, 2), (width // 2, width, 2), (width, width, 1), (width, width, 1)
     ):  # fmt: skip
         layers += [nn.Conv2d(inputs, outputs, 3, stride), nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
+    return Convolutions(*layers[:-1])
 
 
 @ENCODERS.register("manipulation")
 class Manipulation(PixelEncoder):
     """3×3 convolutions, flattened: `features` numbers of the pictures."""
 
-    def __init__(self, space: gym.Space, features: int = 64):
-        super().__init__(space, features)
+    def __init__(self, space: gym.Space, features: int = 64, bf16: bool = False):
+        super().__init__(space, features, bf16)
 
     @staticmethod
     def trunk(shape: tuple[int, int, int], features: int) -> nn.Module:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gymnasium as gym
 from torch import nn
 
-from agents.encoders.parts import PixelEncoder, summary
+from agents.encoders.parts import Convolutions, PixelEncoder, summary
 from agents.networks import ENCODERS
 
 
@@ -17,13 +17,13 @@ from agents.networks import ENCODERS
 class Nature(PixelEncoder):
     """8×8 by 4, 4×4 by 2, 3×3: `features` numbers of the pictures."""
 
-    def __init__(self, space: gym.Space, features: int = 64):
-        super().__init__(space, features)
+    def __init__(self, space: gym.Space, features: int = 64, bf16: bool = False):
+        super().__init__(space, features, bf16)
 
     @staticmethod
     def trunk(shape: tuple[int, int, int], features: int) -> nn.Module:
         """(B, *shape) to (B, features)."""
-        convolutions = nn.Sequential(
+        convolutions = Convolutions(
             nn.Conv2d(shape[0], 32, 8, 4), nn.ReLU(), nn.Conv2d(32, 64, 4, 2), nn.ReLU(),
             nn.Conv2d(64, 64, 3), nn.ReLU(),
         )  # fmt: skip

@@ -40,8 +40,12 @@ class RunningNorm(nn.Module):
         """(B, D) to (B, D)."""
         if self.training and torch.is_grad_enabled():
             self._observe(x.detach())
-        spread = self.variance.sqrt()
-        return (x - self.mean) / torch.where(spread > self.SMALLEST, spread, 1.0)
+        return (x - self.mean) / self.spread()
+
+    def spread(self) -> Tensor:
+        """What x is divided by, (D,)."""
+        deviation = self.variance.sqrt()
+        return torch.where(deviation > self.SMALLEST, deviation, 1.0)
 
     @torch.no_grad()
     def _observe(self, x: Tensor) -> None:
@@ -54,13 +58,38 @@ class RunningNorm(nn.Module):
         self.count.add_(n).clamp_(max=self.LONGEST)
 
 
+def native_bf16() -> bool:
+    """Whether this processor has instructions for bfloat16."""
+    return any(getattr(torch.cpu, f"_is_{name}_supported", bool)() for name in ("avx512_bf16", "amx_tile"))
+
+
+class Convolutions(nn.Sequential):
+    """Convolutions in a row; with `bf16`, gradients go through them in bfloat16 on a processor.
+
+    A bfloat16 has float32's range and 8 bits of precision. Processors with instructions for it multiply twice as many
+    at once and, what matters more here, move half as many bytes; where there are none, all is float32. Weights stay
+    float32, and so does everything computed without gradients: what acts, and what the critics' targets are made of.
+    """
+
+    def __init__(self, *layers: nn.Module, bf16: bool = False):
+        super().__init__(*layers)
+        self.bf16 = bf16
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) to what the last layer makes of it, float32."""
+        if not (self.bf16 and torch.is_grad_enabled() and images.device.type == "cpu"):
+            return super().forward(images)
+        with torch.autocast("cpu", torch.bfloat16):
+            return super().forward(images.contiguous(memory_format=torch.channels_last)).float()
+
+
 class PixelEncoder(BaseFeaturesExtractor):
     """All pictures, stacked along their channels, through `trunk`; beside what comes out, the normalised vectors.
 
     A subclass says what its trunk is, and how many numbers `features` it makes of the pictures.
     """
 
-    def __init__(self, space: gym.Space, features: int):
+    def __init__(self, space: gym.Space, features: int, bf16: bool = False):
         boxes = dict(space.spaces) if isinstance(space, gym.spaces.Dict) else {"": space}
         images = [key for key, box in boxes.items() if is_image_space(box)]
         vectors = [key for key in boxes if key not in images and key not in PRIVILEGED]
@@ -75,6 +104,9 @@ class PixelEncoder(BaseFeaturesExtractor):
         size = boxes[images[0]].shape[1:]
         try:
             self.look = self.trunk((channels, *size), features)
+            for layer in self.look.modules():
+                if isinstance(layer, Convolutions):
+                    layer.bf16 = bf16 and native_bf16()
         except RuntimeError:
             # PyTorch's own word for it: a kernel is larger than what is left of the picture.
             raise ValueError(f"pictures of {size[0]} by {size[1]} pixels are too small for its convolutions") from None
@@ -88,9 +120,13 @@ class PixelEncoder(BaseFeaturesExtractor):
     def forward(self, observation: Tensor | dict[str, Tensor]) -> Tensor:
         """Features (B, F); images come as (B, C, H, W) between 0 and 1."""
         parts = observation if isinstance(observation, dict) else {"": observation}
+        vectors = (self.norms[key](parts[key].flatten(1)) for key in self.vectors)
+        return torch.cat([self.see(parts), *vectors], dim=1)
+
+    def see(self, parts: dict[str, Tensor]) -> Tensor:
+        """What `trunk` makes of all pictures, (B, features)."""
         # (B, ΣC, H, W) -> (B, features)
-        seen = self.look(torch.cat([parts[key] for key in self.images], dim=1) - 0.5)
-        return torch.cat([seen, *(self.norms[key](parts[key].flatten(1)) for key in self.vectors)], dim=1)
+        return self.look(torch.cat([parts[key] for key in self.images], dim=1) - 0.5)
 
 
 def summary(convolutions: nn.Module, shape: tuple[int, int, int], features: int) -> nn.Sequential:

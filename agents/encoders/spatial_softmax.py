@@ -37,8 +37,8 @@ class SpatialSoftmax(nn.Module):
 class Spatial(PixelEncoder):
     """3×3 convolutions and a spatial softmax: `points` places in the pictures."""
 
-    def __init__(self, space: gym.Space, points: int = 32):
-        super().__init__(space, 2 * points)
+    def __init__(self, space: gym.Space, points: int = 32, bf16: bool = False):
+        super().__init__(space, 2 * points, bf16)
 
     @staticmethod
     def trunk(shape: tuple[int, int, int], features: int) -> nn.Module:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from agents.augmentations import AUGMENTATIONS, Crop, Jitter, Shift, augmentation
-from agents.encoders.parts import RunningNorm
+from agents.encoders.parts import RunningNorm, native_bf16
 from agents.encoders.spatial_softmax import SpatialSoftmax
 from agents.learner import Batch
 from agents.networks import ENCODERS
@@ -18,9 +18,10 @@ from agents.sac import Sac
 from common.errors import UserError
 
 SIZE, N = 40, 3
-BUILT_IN = ("cnn", "manipulation", "nature", "spatial")
+BUILT_IN = ("cnn", "locating", "manipulation", "nature", "spatial")
 SPACE = gym.spaces.Dict({
     "achieved_goal": gym.spaces.Box(-9, 9, (3,)), "desired_goal": gym.spaces.Box(-9, 9, (3,)),
+    "truth": gym.spaces.Box(-9, 9, (25,)),
     "observation": gym.spaces.Box(-9, 9, (10,)), "pixels": gym.spaces.Box(0, 255, (6, SIZE, SIZE), np.uint8),
 })  # fmt: skip
 
@@ -28,23 +29,23 @@ SPACE = gym.spaces.Dict({
 def observations(seed: int = 0, n: int = N) -> dict[str, torch.Tensor]:
     """As the learner gives them to an encoder: pictures between 0 and 1."""
     generator = torch.Generator().manual_seed(seed)
-    shapes = {"achieved_goal": (3,), "desired_goal": (3,), "observation": (10,), "pixels": (6, SIZE, SIZE)}
+    shapes = {key: box.shape for key, box in SPACE.spaces.items()}
     return {key: torch.rand(n, *shape, generator=generator) for key, shape in shapes.items()}
 
 
 def test_these_are_all() -> None:
-    assert {"cnn", "manipulation", "nature", "spatial"} <= set(ENCODERS.names())
+    assert {*BUILT_IN, "blind"} <= set(ENCODERS.names())
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
-def test_reads_everything_but_the_achieved_goal(name: str) -> None:
+def test_reads_everything_but_the_achieved_goal_and_the_truth(name: str) -> None:
     torch.manual_seed(0)
     encoder = ENCODERS.build(name, SPACE)
     seen = {key: value.requires_grad_() for key, value in observations().items()}
     features = encoder(seen)
     assert features.shape == (N, encoder.features_dim) and torch.isfinite(features).all()
     features.square().sum().backward()
-    assert seen["achieved_goal"].grad is None
+    assert seen["achieved_goal"].grad is None and seen["truth"].grad is None
     for key in ("desired_goal", "observation", "pixels"):
         assert seen[key].grad.abs().sum() > 0, key
 
@@ -83,6 +84,24 @@ def test_the_blind_control_reads_no_picture() -> None:
     assert encoder(seen).shape == (N, 13) == (N, encoder.features_dim)
     encoder(seen).sum().backward()
     assert seen["pixels"].grad is None and seen["achieved_goal"].grad is None
+
+
+@pytest.mark.parametrize("name", ["manipulation", "nature", "spatial"])
+def test_bf16_rounds_the_gradients_and_nothing_that_acts(name: str) -> None:
+    encoders = []
+    for text in (name, f"{name}:bf16=true"):
+        torch.manual_seed(0)
+        encoders.append(ENCODERS.build(text, SPACE))
+    exact, rounded = encoders
+    with torch.no_grad():
+        assert torch.equal(exact(observations()), rounded(observations()))
+    gradients = []
+    for encoder in encoders:
+        encoder(observations()).square().sum().backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in encoder.parameters()]))
+    assert all(p.grad.dtype == torch.float32 for p in rounded.parameters())
+    assert torch.equal(*gradients) != native_bf16()
+    assert torch.cosine_similarity(*gradients, dim=0) > 0.99
 
 
 def test_spatial_softmax_finds_a_peak() -> None:

@@ -25,7 +25,7 @@ from configs.train_config import TrainConfig
 from envs.vector import make_vec_env
 
 N_ENVS, TIME_LIMIT, SAMPLES = 3, 9, 4000
-REWARDED = {name: backend for name, backend in BACKENDS.items() if backend.learns_from_rewards}
+REWARDED = {name: backend for name, backend in BACKENDS.items() if backend.learns_from_rewards and not backend.sees}
 HERE = [(name, algo) for name, backend in REWARDED.items() for algo in backend.algorithms if algo != "ppo"]
 STRATEGIES = ("future", "final", "episode")
 

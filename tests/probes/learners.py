@@ -25,7 +25,7 @@ from envs.make import make_env
 from envs.rollout import run_episodes
 from envs.vector import make_vec_env
 
-REWARDED = {name: backend for name, backend in BACKENDS.items() if backend.learns_from_rewards}
+REWARDED = {name: backend for name, backend in BACKENDS.items() if backend.learns_from_rewards and not backend.sees}
 LEARNERS = [(name, algo) for name, backend in REWARDED.items() for algo in backend.algorithms]
 OFF_POLICY = [(name, algo) for name, algo in LEARNERS if algo != "ppo"]
 # Small networks, large steps, a short horizon, and so little entropy that its reward does not blur the values.

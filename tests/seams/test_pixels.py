@@ -25,12 +25,19 @@ SMALL = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=["manipulation:features=5", "spatial:points=4"])
+TOLD = {"backend": "asymmetric", "wrap": ("pixels:size=24,frames=2,truth=true",), "encoder": "spatial:points=4"}
+LEARNERS: dict[str, dict[str, Any]] = {
+    "manipulation": {"encoder": "manipulation:features=5"}, "spatial": {"encoder": "spatial:points=4,bf16=true"},
+    "asymmetric": TOLD, "locating": {"backend": "locating", "encoder": "locating:trunk=manipulation,features=5"},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=LEARNERS)
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A policy and an environment of its task."""
-    folder = tmp_path_factory.mktemp("pixels")
-    run(TrainConfig(**SMALL, encoder=request.param, out=str(folder / "a")))
-    task = Task(ENV, SMALL["wrap"], SMALL["env_option"])
+    folder, settings = tmp_path_factory.mktemp("pixels"), SMALL | LEARNERS[request.param]
+    run(TrainConfig(**settings, out=str(folder / "a")))
+    task = Task(ENV, settings["wrap"], settings["env_option"])
     with contextlib.closing(task.make()) as env:
         yield load_policy(folder / "a.zip", env, ENV, "cpu")[0], env
 
@@ -40,6 +47,9 @@ def test_the_achieved_goal_never_changes_an_action(trained: Any) -> None:
     for seed in range(3):
         shown = env.reset(seed=seed)[0]
         action = policy.predict(shown, deterministic=True)[0]
+        if "truth" in shown:
+            told = shown | {"truth": shown["truth"] + 1e3}
+            np.testing.assert_array_equal(policy.predict(told, deterministic=True)[0], action)
         for lie in (np.zeros(3), shown["desired_goal"], np.full(3, 1e3)):
             np.testing.assert_array_equal(policy.predict(shown | {"achieved_goal": lie}, deterministic=True)[0], action)
         # What it may see does change it.
@@ -69,11 +79,13 @@ def test_the_objects_part_of_the_state_never_changes_an_action(trained: Any) -> 
     np.testing.assert_array_equal(*actions)
 
 
-def test_killed_and_continued_equals_undisturbed(tmp_path: Path, commands: Any) -> None:
-    flags = " ".join(f"--{key.replace('_', '-')}={value}" for key, value in SMALL.items()
+@pytest.mark.parametrize("how", [{"encoder": "nature:features=5", "wrap": ("pixels:size=40,frames=2",)}, TOLD])
+def test_killed_and_continued_equals_undisturbed(how: dict[str, Any], tmp_path: Path, commands: Any) -> None:
+    settings = SMALL | how
+    flags = " ".join(f"--{key.replace('_', '-')}={value}" for key, value in settings.items()
                      if key not in ("her", "net_arch", "wrap", "env_option"))  # fmt: skip
-    command = (f"train {flags} --her --net-arch 8 --wrap {SMALL['wrap'][0]} --env-option {SMALL['env_option'][0]} "
-               "--encoder nature:features=5").replace("size=24", "size=40")  # fmt: skip
+    wrap, option = settings["wrap"][0], settings["env_option"][0]
+    command = f"train {flags} --her --net-arch 8 --wrap {wrap} --env-option {option}"
     assert commands(f"{command} --out whole", tmp_path).status == 0
     assert commands(f"{command} --out cut", tmp_path, setup="at_step(16, send(9))").status == -9
     assert commands(f"{command} --out cut", tmp_path).status == 0
@@ -87,6 +99,14 @@ def test_a_goal_in_the_picture_needs_no_goal_in_the_observation(tmp_path: Path) 
     assert meta.status == "finished" and meta.updates > 0
 
 
+@pytest.mark.parametrize(("backend", "words"), [("asymmetric", "truth=true"), ("locating", "--encoder locating")])
+def test_learners_that_are_told_more_say_what_they_need(
+    backend: str, words: str, tmp_path: Path, commands: Any
+) -> None:
+    command = f"train --algo sac --her --env {ENV} --wrap pixels --encoder nature --backend {backend} --out a"
+    assert words in commands(command, tmp_path).one_line()
+
+
 def test_hindsight_needs_goals_and_says_so(tmp_path: Path, commands: Any) -> None:
     line = commands(f"train --algo sac --her --env {ENV} --wrap pixels:goal_mode=none --encoder nature --out a",
                     tmp_path).one_line()  # fmt: skip
@@ -96,5 +116,7 @@ def test_hindsight_needs_goals_and_says_so(tmp_path: Path, commands: Any) -> Non
 def test_pictures_are_not_read_without_an_encoder(tmp_path: Path, commands: Any) -> None:
     line = commands(f"train --algo sac --her --env {ENV} --wrap pixels --out a", tmp_path).one_line()
     assert "pixels" in line and "--encoder" in line
+    line = commands(f"train --algo sac --her --env {ENV} --backend sb3 --wrap pixels --out a", tmp_path).one_line()
+    assert "achieved_goal" in line and "--encoder" in line
     line = commands("train --algo sac --her --env FetchReach-v4 --augment shift --out a", tmp_path).one_line()
     assert "--augment" in line and "--encoder" in line
