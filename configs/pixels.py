@@ -7,12 +7,15 @@
 | pixels_drq | the same | |
 | blind_her | its own joints, the desired goal; no pixels | achieved goals, in the replay |
 | pixels_her_drq | frames, its own joints, the desired goal | achieved goals, in the replay |
+| pixels_asym | the same | achieved goals, in the replay; its critics the whole state, in place of the frames |
+| pixels_her_aux | the same | achieved goals, in the replay and as labels of the encoder |
 | distil | frames, its own joints, the desired goal | a teacher's actions, which come from the state |
 
 How the sizes were chosen: rendering is cheap (a frame costs about what a step of physics does), convolutions not.
 An update with a batch of B pictures takes B · 4 K multiplications, K of one forward pass: the pictures forward, twice
 that backward, the next pictures forward. `python scripts/ch09_pixels.py count` gives K of each encoder and size, and
-what an update takes here. So: 64 × 64 pixels, 128 pictures, the 3×3 encoder, and one update for two steps on Reach.
+what an update takes here. So: 64 × 64 pixels, 128 pictures, 3×3 kernels with a spatial softmax, gradients in bfloat16
+where the processor has it, and one update for two steps on Reach.
 """
 
 from __future__ import annotations
@@ -26,12 +29,13 @@ from configs.train_config import TrainConfig
 
 REACH, PUSH = "FetchReachDense-v4", "FetchPush-v4"
 TEACHER = "checkpoints/reference/{env}.zip"
-SHIFT = "shift:pad=3"
-ENCODER = "manipulation"
+# Joints and goals are in metres and the camera does not move: a picture shifted by a pixel is wrong by 8 mm.
+SHIFT = "shift:pad=1"
+ENCODER = "spatial:bf16=true"
 # Two views at a right angle: one camera hardly sees how far away a goal in the air is. One update for two steps.
 REACH_PIXELS: dict[str, Any] = {
     "wrap": ("pixels:goal_mode=none,camera=side+front,size=64",), "encoder": ENCODER, "n_envs": 8,
-    "total_steps": 8_000, "batch_size": 128, "net_arch": (256, 256), "learning_rate": 1e-3, "gamma": 0.95, "tau": 0.01,
+    "total_steps": 12_000, "batch_size": 128, "net_arch": (256, 256), "learning_rate": 1e-3, "gamma": 0.95, "tau": 0.01,
     "ent_coef": 0.005, "learning_starts": 800, "gradient_steps": 4, "random_action_prob": 0.1, "buffer_size": 100_000,
     "checkpoint_every": 800, "eval_every": 800, "eval_episodes": 20,
 }  # fmt: skip
@@ -43,11 +47,15 @@ PUSH_PIXELS: dict[str, Any] = {
 }  # fmt: skip
 DISTIL: dict[str, Any] = {
     "backend": "dagger", "wrap": ("pixels:goal_mode=desired,camera=near,size=64",), "encoder": ENCODER,
-    "augment": SHIFT, "n_envs": 16, "total_steps": 32_000, "batch_size": 128, "net_arch": (256, 256),
-    "learning_rate": 1e-3, "learning_rate_end_factor": 0.1, "learning_starts": 4_000, "gradient_steps": 6,
-    "random_action_prob": 0.1, "action_persistence": 3.0, "buffer_size": 100_000, "checkpoint_every": 4_000,
+    "augment": SHIFT, "n_envs": 16, "total_steps": 64_000, "batch_size": 128, "net_arch": (256, 256),
+    "learning_rate": 1e-3, "learning_rate_end_factor": 0.1, "learning_starts": 4_000, "gradient_steps": 4,
+    "random_action_prob": 0.1, "buffer_size": 100_000, "checkpoint_every": 4_000,
     "eval_every": 8_000, "eval_episodes": 20,
 }  # fmt: skip
+ASYMMETRIC = PUSH_PIXELS | {
+    "backend": "asymmetric", "wrap": ("pixels:goal_mode=both,camera=near,size=64,truth=true",)
+}  # fmt: skip
+LOCATING = PUSH_PIXELS | {"backend": "locating", "encoder": "locating:trunk=spatial,bf16=true"}
 # There is a picture of 16 pixels, which this encoder does not read.
 BLIND: dict[str, Any] = PUSH_PIXELS | {
     "wrap": ("pixels:goal_mode=both,camera=near,size=16",), "encoder": "blind", "augment": "none"
@@ -66,11 +74,13 @@ class Arm:
 ARMS = {
     "state": Arm(REACH, False, {}),
     "pixels": Arm(REACH, False, REACH_PIXELS),
-    "pixels_drq": Arm(REACH, False, REACH_PIXELS | {"augment": SHIFT}),
+    "pixels_drq": Arm(REACH, False, REACH_PIXELS | {"augment": "shift:pad=2"}),
     "push_state": Arm(PUSH, False, {}),
     "push_her": Arm(PUSH, True, {}),
     "blind_her": Arm(PUSH, True, BLIND),
     "pixels_her_drq": Arm(PUSH, True, PUSH_PIXELS),
+    "pixels_asym": Arm(PUSH, True, ASYMMETRIC),
+    "pixels_her_aux": Arm(PUSH, True, LOCATING),
     "distil": Arm(PUSH, False, DISTIL),
 }
 

@@ -9,6 +9,8 @@
     python scripts/ch09_pixels.py distil --seed 0                     # Push: a student from pixels of the state policy
     python scripts/ch09_pixels.py train-push-her --seed 0
     python scripts/ch09_pixels.py train-pixel-her-drq --seed 0 --env FetchPush-v4
+    python scripts/ch09_pixels.py train-pixel-asym --seed 0           # its critics are told the state
+    python scripts/ch09_pixels.py train-pixel-her-aux --seed 0        # its encoder is taught where the block is
     python scripts/ch09_pixels.py train-blind-her --seed 0            # the control without pixels, which must fail
     python scripts/ch09_pixels.py push-compare
 
@@ -31,7 +33,7 @@ from configs.sweep import words
 
 chapter = Chapter("ch09", "What does it cost to see, rather than be told?")
 REACH_ARMS = ("state", "pixels", "pixels_drq")
-PUSH_ARMS = ("push_state", "push_her", "blind_her", "pixels_her_drq", "distil")
+PUSH_ARMS = ("push_state", "push_her", "blind_her", "pixels_her_drq", "pixels_asym", "pixels_her_aux", "distil")
 
 
 def trained(arm: str, env: str | None, seed: int, mode: Mode, overwrite: bool = False, **changes: Any) -> Path:
@@ -80,6 +82,8 @@ one_arm("train-pixel-drq", "pixels_drq", 100, "The same with DrQ's random shifts
 one_arm("train-push-state", "push_state", 100, "Push from state without hindsight: it does not learn.")
 one_arm("train-push-her", "push_her", 500, "Push from state with hindsight.")
 one_arm("train-pixel-her-drq", "pixels_her_drq", 500, "Push from frames with hindsight and random shifts.")
+one_arm("train-pixel-asym", "pixels_asym", 500, "The same, with critics that read the state while they train.")
+one_arm("train-pixel-her-aux", "pixels_her_aux", 500, "The same, with an encoder that is taught where the block is.")
 one_arm("train-blind-her", "blind_her", 500, "Push with all that a policy from pixels may see, but for the pixels.")
 one_arm("distil", "distil", 500, "Push from frames by imitation of the policy from state (DAgger).")
 
