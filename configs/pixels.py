@@ -47,7 +47,7 @@ PUSH_PIXELS: dict[str, Any] = {
 }  # fmt: skip
 DISTIL: dict[str, Any] = {
     "backend": "dagger", "wrap": ("pixels:goal_mode=desired,camera=near,size=64",), "encoder": ENCODER,
-    "augment": SHIFT, "n_envs": 16, "total_steps": 64_000, "batch_size": 128, "net_arch": (256, 256),
+    "augment": SHIFT, "n_envs": 16, "total_steps": 40_000, "batch_size": 128, "net_arch": (256, 256),
     "learning_rate": 1e-3, "learning_rate_end_factor": 0.1, "learning_starts": 4_000, "gradient_steps": 4,
     "random_action_prob": 0.1, "buffer_size": 100_000, "checkpoint_every": 4_000,
     "eval_every": 8_000, "eval_episodes": 20,
