@@ -12,7 +12,7 @@ from analysis.reports import Rate
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NOMINAL, TOGETHER = "nominal", "all together"
+NOMINAL, HALF, TOGETHER = "nominal", "all, half range", "all together"
 
 
 def robot_rows(found: Sequence[tuple[str, int, str, list[dict[str, Any]]]]) -> list[dict[str, Any]]:
@@ -34,15 +34,16 @@ def robot_rows(found: Sequence[tuple[str, int, str, list[dict[str, Any]]]]) -> l
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """For each arm: success on the nominal robot, its worst robot, and on robots that are drawn anew each episode."""
+    """For each arm: success on the nominal robot, its worst robot, and on robots drawn anew each episode."""
     by_robot = {row["robot"]: row["arms"] for row in rows}
     result = {}
     for arm in rows[0]["arms"]:
-        single = [name for name in by_robot if name not in (NOMINAL, TOGETHER)]
+        single = [name for name in by_robot if name not in (NOMINAL, HALF, TOGETHER)]
         worst = min(single, key=lambda name: by_robot[name][arm]["pooled"]["rate"])
         result[arm] = {
             "nominal": by_robot[NOMINAL][arm]["pooled"],
             "worst": {"robot": worst, **by_robot[worst][arm]["pooled"]},
+            "half": by_robot[HALF][arm]["pooled"],
             "together": by_robot[TOGETHER][arm]["pooled"],
         }
     return result

@@ -64,26 +64,42 @@ def readiness(ckpt: str = PUSH, n_episodes: int = 200, perturbed_episodes: int =
     return 0
 
 
-def arms_of(factors: str | None) -> dict[str, str]:
-    """Wrappers of training by arm: none, each single factor that is asked for, and all of them. Raises `UserError`."""
+def arms_of(factors: str | None, widths: str) -> dict[str, str]:
+    """Wrappers of training by arm: none, each single factor that is asked for, and all over each share of their ranges.
+
+    Raises `UserError`.
+    """
     from wrappers.randomization import FACTORS
 
     single = [name for name in (factors or "").split(",") if name]
     for name in single:
         if name not in FACTORS:
             raise UserError(f"--factors: unknown factor {name}.{closest(name, FACTORS)} Known: {', '.join(FACTORS)}.")
-    return {"clean": "", **{name: f"randomize:factors={name}" for name in single}, "all": "randomize"}
+    together = {}
+    for width in (text for text in widths.split(",") if text):
+        try:
+            share = float(width)
+        except ValueError:
+            raise UserError(f"--widths: {width!r} is no number; give shares of the ranges, such as 0.5,1.") from None
+        if not 0 < share <= 2:
+            raise UserError(f"--widths: {width} must lie above 0 and at most be 2.")
+        together["all" if share == 1 else f"all, width {share:g}"] = (
+            "randomize" if share == 1 else f"randomize:width={share:g}"
+        )
+    return {"clean": "", **{name: f"randomize:factors={name}" for name in single}, **together}
 
 
 @chapter.command
-def randomize(env: str = PUSH_ID, seeds: str = "0,1", factors: str | None = None, clean: str | None = None,
-              total_steps: int | None = None, n_episodes: int = 100, mode: Mode = DEFAULT) -> int:  # fmt: skip
+def randomize(env: str = PUSH_ID, seeds: str = "0,1", factors: str | None = None, widths: str = "0.5,1",
+              clean: str | None = None, total_steps: int | None = None, n_episodes: int = 100,
+              mode: Mode = DEFAULT) -> int:  # fmt: skip
     """Policies trained with and without randomised robots, over robots at the ends of each factor's range.
 
-    `clean`: prefix of finished checkpoints of the recipe, PREFIX0.zip and so on, instead of training them again.
+    `widths`: shares of the ranges, an arm with all factors each. `clean`: prefix of finished checkpoints of the recipe,
+    PREFIX0.zip and so on, instead of training them again.
     """
     from analysis.plots import save_figure
-    from analysis.randomization import NOMINAL, TOGETHER, robot_rows, robots_figure, summary, table_text
+    from analysis.randomization import HALF, NOMINAL, TOGETHER, robot_rows, robots_figure, summary, table_text
     from analysis.readiness import deployment_row
     from callbacks.acting import acting
     from persistence.deployment import ends_of_factors
@@ -91,19 +107,20 @@ def randomize(env: str = PUSH_ID, seeds: str = "0,1", factors: str | None = None
 
     length = ["--total-steps", str(total_steps)] if total_steps and not mode.smoke else []
     trained: list[tuple[str, int, str]] = []
-    for arm, wrap in arms_of(factors).items():
+    for arm, wrap in arms_of(factors, widths).items():
         for seed in parse_seeds(seeds)[: 1 if mode.smoke else None]:
             if arm == "clean" and clean and not mode.smoke:
                 trained.append((arm, seed, f"{clean}{seed}.zip"))
                 continue
-            out = f"{env}_{arm}_seed{seed}"
+            out = f"{env}_{arm.replace(', width ', '-')}_seed{seed}"
             flags = [*FLAGS, "--env", env, *(["--wrap", wrap] if wrap else []), "--seed", str(seed), *length]
             chapter.train(*flags, out=out, mode=mode)
             trained.append((arm, seed, str(chapter.file(f"{out}.zip", mode))))
     ends = list(ends_of_factors(trained[0][2], env).items())[: 1 if mode.smoke else None]
-    robots = {NOMINAL: "", **dict(ends), "delay 1": "plant:delay=1", "delay 2": "plant:delay=2", TOGETHER: "randomize"}
+    robots = {NOMINAL: "", **dict(ends), "delay 1": "plant:delay=1", "delay 2": "plant:delay=2",
+              HALF: "randomize:width=0.5", TOGETHER: "randomize"}  # fmt: skip
     points = [
-        Point(path, env, (wrap,) if wrap else (), {"arm": arm, "seed": seed, "robot": robot})
+        Point(path, env, (wrap,) if wrap else (), {"arm": arm, "seed": seed, "robot": robot}, trained_wraps=False)
         for arm, seed, path in trained for robot, wrap in robots.items()
     ]  # fmt: skip
     episodes = range(1 if mode.smoke else n_episodes)

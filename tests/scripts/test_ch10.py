@@ -59,11 +59,15 @@ def test_randomize_trains_each_arm_and_meets_every_robot(
     monkeypatch.setattr("persistence.deployment.ends_of_factors", lambda path, env_id: {"lag ×2": "plant:lag=2"})
     for suffix in (".zip", ".meta.json"):
         shutil.copy(PUSH.removesuffix(".zip") + suffix, f"clean_seed0{suffix}")
-    assert script.randomize(seeds="0", factors="lag", clean="clean_seed", n_episodes=1) == 0
-    assert [flags[flags.index("--wrap") + 1] for flags in trained] == ["randomize:factors=lag", "randomize"]
+    assert script.randomize(seeds="0", factors="lag", widths="0.5,1", clean="clean_seed", n_episodes=1) == 0
+    wraps = ["randomize:factors=lag", "randomize:width=0.5", "randomize"]
+    assert [flags[flags.index("--wrap") + 1] for flags in trained] == wraps
     data = load("runs/ch10/randomize_fetchpush-v4.json", DataReport).data
-    assert [row["robot"] for row in data["rows"]] == ["nominal", "lag ×2", "delay 1", "delay 2", "all together"]
-    assert set(data["summary"]) == {"clean", "lag", "all"} and data["summary"]["lag"]["worst"]["n"] <= 1
+    assert [row["robot"] for row in data["rows"]] == [
+        "nominal", "lag ×2", "delay 1", "delay 2", "all, half range", "all together"
+    ]  # fmt: skip
+    assert set(data["summary"]) == {"clean", "lag", "all, width 0.5", "all"}
+    assert data["summary"]["lag"]["worst"]["n"] <= 1
     assert Path("runs/ch10/randomize_fetchpush-v4.png").stat().st_size > 10_000
 
 
@@ -89,6 +93,8 @@ def test_sysid_identifies_and_meets_the_robot(script: ModuleType, trained: list[
         ("readiness", {"ckpt": "nothing.zip"}, "nothing"),
         ("randomize", {"factors": "fricton"}, "mean friction"),
         ("randomize", {"seeds": "5-3"}, "runs backwards"),
+        ("randomize", {"widths": "half"}, "is no number"),
+        ("randomize", {"widths": "0"}, "must lie above 0"),
         ("sysid", {"logs": "0"}, "at least one log"),
         ("sysid", {"ckpt": "nothing.zip"}, "nothing"),
     ],
