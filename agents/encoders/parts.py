@@ -64,11 +64,11 @@ def native_bf16() -> bool:
 
 
 class Convolutions(nn.Sequential):
-    """Convolutions in a row; with `bf16`, gradients go through them in bfloat16 on a processor.
+    """Convolutions in a row; with `bf16`, they are computed in bfloat16 while training on a processor.
 
     A bfloat16 has float32's range and 8 bits of precision. Processors with instructions for it multiply twice as many
     at once and, what matters more here, move half as many bytes; where there are none, all is float32. Weights stay
-    float32, and so does everything computed without gradients: what acts, and what the critics' targets are made of.
+    float32, and what is evaluated or deployed (`eval()`) computes in float32 as ever.
     """
 
     def __init__(self, *layers: nn.Module, bf16: bool = False):
@@ -77,7 +77,7 @@ class Convolutions(nn.Sequential):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) to what the last layer makes of it, float32."""
-        if not (self.bf16 and torch.is_grad_enabled() and images.device.type == "cpu"):
+        if not (self.bf16 and self.training and images.device.type == "cpu"):
             return super().forward(images)
         with torch.autocast("cpu", torch.bfloat16):
             return super().forward(images.contiguous(memory_format=torch.channels_last)).float()
