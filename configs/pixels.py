@@ -14,7 +14,7 @@
 How the sizes were chosen: rendering is cheap (a frame costs about what a step of physics does), convolutions not.
 An update with a batch of B pictures takes B · 4 K multiplications, K of one forward pass: the pictures forward, twice
 that backward, the next pictures forward. `python scripts/ch09_pixels.py count` gives K of each encoder and size, and
-what an update takes here. So: 64 × 64 pixels, 128 pictures, 3×3 kernels with a spatial softmax, gradients in bfloat16
+what an update takes here. So: 64 × 64 pixels, 128 pictures, 3×3 kernels with a spatial softmax, bfloat16
 where the processor has it, and one update for two steps on Reach.
 """
 
@@ -85,9 +85,10 @@ ARMS = {
 }
 
 
-def run_name(arm: str, env: str, seed: int) -> str:
-    """`FetchPush-v4_distil_seed0`: the run's files are named so."""
-    return f"{env}_{arm}_seed{seed}"
+def run_name(arm: str, env: str, seed: int, encoder: str | None = None) -> str:
+    """`FetchPush-v4_distil_seed0`: the run's files are named so; with another `encoder`, `…_distil_nature_seed0`."""
+    other = f"_{encoder.split(':')[0]}" if encoder else ""
+    return f"{env}_{arm}{other}_seed{seed}"
 
 
 def run_config(

@@ -40,7 +40,7 @@ def trained(arm: str, env: str | None, seed: int, mode: Mode, overwrite: bool = 
     """The checkpoint of a run, which is trained or continued where it is not finished."""
     changes = {key: value for key, value in changes.items() if value is not None}
     config = run_config(arm, seed, env, changes, mode.smoke)
-    name = run_name(arm, config.env, seed)
+    name = run_name(arm, config.env, seed, changes.get("encoder"))
     flags = [word for word in words(config) if word not in ("--smoke", "--out", str(config.out))]
     chapter.train(*flags, *["--overwrite"] * overwrite, out=name, mode=mode)
     return chapter.file(f"{name}.zip", mode)

@@ -90,3 +90,5 @@ def test_rho_is_measured_at_the_threshold_and_not_from_budgets() -> None:
 
 def test_names() -> None:
     assert run_name("distil", "FetchPush-v4", 1) == "FetchPush-v4_distil_seed1"
+    # Another encoder's run does not continue or replace the arm's own.
+    assert run_name("pixels", "FetchReach-v4", 0, "nature:bf16=true") == "FetchReach-v4_pixels_nature_seed0"
