@@ -42,8 +42,8 @@ REACH_PIXELS: dict[str, Any] = {
 # On the table a camera that looks down on it says it all.
 PUSH_PIXELS: dict[str, Any] = {
     "wrap": ("pixels:goal_mode=both,camera=near,size=64",), "encoder": ENCODER, "augment": SHIFT, "batch_size": 128,
-    "mirror": False, "total_steps": 200_000, "buffer_size": 200_000, "gradient_steps": 6, "learning_rate": 5e-4,
-    "checkpoint_every": 20_000, "eval_every": 20_000, "eval_episodes": 20,
+    "mirror": False, "total_steps": 200_000, "buffer_size": 200_000, "gradient_steps": 8, "learning_rate": 1e-3,
+    "checkpoint_every": 10_000, "eval_every": 10_000, "eval_episodes": 20,
 }  # fmt: skip
 DISTIL: dict[str, Any] = {
     "backend": "dagger", "wrap": ("pixels:goal_mode=desired,camera=near,size=64",), "encoder": ENCODER,
@@ -58,7 +58,8 @@ ASYMMETRIC = PUSH_PIXELS | {
 LOCATING = PUSH_PIXELS | {"backend": "locating", "encoder": "locating:trunk=spatial,bf16=true"}
 # There is a picture of 16 pixels, which this encoder does not read.
 BLIND: dict[str, Any] = PUSH_PIXELS | {
-    "wrap": ("pixels:goal_mode=both,camera=near,size=16",), "encoder": "blind", "augment": "none"
+    "wrap": ("pixels:goal_mode=both,camera=near,size=16",), "encoder": "blind", "augment": "none",
+    "total_steps": 100_000,
 }  # fmt: skip
 
 
