@@ -34,7 +34,7 @@ class Done:
 
 
 class Commands:
-    """Runs `train` and `eval` in forked processes; see `tests/contract/server.py`."""
+    """Runs `train`, `eval` and scripts in forked processes; see `tests/contract/server.py`."""
 
     def __init__(self, folder: Path):
         single = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
@@ -48,7 +48,10 @@ class Commands:
     def __call__(
         self, command: str | list[str], cwd: Path, setup: str = "", environment: dict[str, str] | None = None
     ) -> Done:
-        """Run `train …` or `eval …` (words split at spaces) in `cwd`, with `setup` run first in its process."""
+        """Run `train …`, `eval …` or `path/of/script.py …` in `cwd`, with `setup` run first in its process.
+
+        A string is split at its spaces.
+        """
         program, *argv = command.split() if isinstance(command, str) else command
         streams = {name: str(self.folder / name) for name in ("stdout", "stderr")}
         job = {"program": program, "argv": argv, "cwd": str(cwd), "setup": setup, "environment": environment or {}}

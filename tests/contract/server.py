@@ -1,10 +1,11 @@
-"""Runs train.py and eval.py in forked children: processes of their own, without the seconds of an import.
+"""Runs train.py, eval.py and scripts in forked children: processes of their own, without the seconds of an import.
 
     python tests/contract/server.py        (a JSON object a line on stdin: argv, program, cwd, environment, setup)
 
-This process imports everything once and then only forks; each child has its own exit status, signals, limits and
-standard streams, as if a shell had started it. `setup` is Python that the child runs
-first, with the functions of this file at hand: how a test arranges a kill in the middle of a write.
+`program` is `train`, `eval`, or the path of a script as Python's command line takes it. This process imports everything
+once and then only forks; each child has its own exit status, signals, limits and standard streams, as if a shell had
+started it. `setup` is Python that the child runs first, with the functions of this file at hand: how a test arranges a
+kill in the middle of a write.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import itertools
 import json
 import os
 import resource
+import runpy
 import signal
 import sys
 import traceback
@@ -111,9 +113,8 @@ def child(job: dict[str, object]) -> None:
         sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
         os.chdir(job["cwd"])
         os.environ.update(job["environment"])
-        sys.argv = [f"{job['program']}.py", *job["argv"]]
         exec(job["setup"], globals())  # noqa: S102 - the tests' own text
-        code = sys.modules[job["program"]].main(job["argv"])
+        code = run_program(job["program"], job["argv"])
     except SystemExit as stop:
         code = stop.code
     except KeyboardInterrupt:
@@ -128,6 +129,17 @@ def child(job: dict[str, object]) -> None:
         with contextlib.suppress(OSError):
             sys.stderr.flush()
         os._exit(code or 0)
+
+
+def run_program(program: str, argv: list[str]) -> int:
+    """The exit status of `train` or `eval`, or of a script that is run as `python program …` runs it."""
+    if program in ("train", "eval"):
+        sys.argv = [f"{program}.py", *argv]
+        return sys.modules[program].main(argv)
+    sys.argv = [program, *argv]
+    sys.path.insert(0, os.path.dirname(os.path.abspath(program)))
+    runpy.run_path(program, run_name="__main__")  # leaves through SystemExit, if with a status
+    return 0
 
 
 def warm_parser(train: object) -> None:
