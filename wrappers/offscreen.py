@@ -12,6 +12,7 @@ drawing, which also makes the picture newer than what `mj_step` leaves behind: t
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from typing import Any
@@ -20,8 +21,16 @@ import mujoco
 import numpy as np
 
 _of_thread = threading.local()
+# OSMesa's contexts are not independent of each other: to see whether a buffer is in use, llvmpipe walks through what
+# all contexts are about to draw, unlocked, and now and then the process dies of what another thread has just freed.
+_software = threading.Lock()
 # Signs of the eight corners of a box, (8, 3).
 CORNERS = np.array([[x, y, z] for x in (-1.0, 1.0) for y in (-1.0, 1.0) for z in (-1.0, 1.0)])
+
+
+def _exclusively() -> contextlib.AbstractContextManager[Any]:
+    """Around every use of OpenGL: one thread at a time where the processor draws, any number on a GPU."""
+    return _software if os.environ.get("MUJOCO_GL") == "osmesa" else contextlib.nullcontext()
 
 
 def _gl_context(size: int) -> Any:
@@ -50,10 +59,11 @@ class Studio:
             # A shadow map of 4096 by 4096 would take 64 MB for no shadow.
             settings.vis.quality.shadowsize = 0
         self.size, self.users = size, 0
-        self.gl = _gl_context(size)
-        self.gl.make_current()
-        self.context = mujoco.MjrContext(settings, mujoco.mjtFontScale.mjFONTSCALE_50)
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self.context)
+        with _exclusively():
+            self.gl = _gl_context(size)
+            self.gl.make_current()
+            self.context = mujoco.MjrContext(settings, mujoco.mjtFontScale.mjFONTSCALE_50)
+            mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self.context)
         self.scene = mujoco.MjvScene(settings, 2 * (model.ngeom + model.nsite) + 50)
         self.data = mujoco.MjData(settings)
         self.option, self.perturbation = mujoco.MjvOption(), mujoco.MjvPerturb()
@@ -62,9 +72,10 @@ class Studio:
 
     def close(self) -> None:
         """Give the memory back."""
-        self.gl.make_current()
-        self.context.free()
-        self.gl.free()
+        with _exclusively():
+            self.gl.make_current()
+            self.context.free()
+            self.gl.free()
 
 
 def studio(model: mujoco.MjModel, kind: Any, size: int, samples: int) -> Studio:
@@ -145,9 +156,10 @@ def draw(
             hidden = geom.objtype == mujoco.mjtObj.mjOBJ_SITE and (goal is None or geom.objid != goal[0])
         if hidden:
             geom.type = mujoco.mjtGeom.mjGEOM_NONE
-    # Another context may have been made current in this thread, such as the one that films the episode.
-    used.gl.make_current()
-    mujoco.mjr_render(used.area, scene, used.context)
-    mujoco.mjr_readPixels(used.pixels, None, used.area, used.context)
+    with _exclusively():
+        # Another context may have been made current in this thread, such as the one that films the episode.
+        used.gl.make_current()
+        mujoco.mjr_render(used.area, scene, used.context)
+        mujoco.mjr_readPixels(used.pixels, None, used.area, used.context)
     # OpenGL's first row is the lowest.
     return used.pixels[::-1].copy()

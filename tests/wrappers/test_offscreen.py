@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import mujoco
 import numpy as np
@@ -80,3 +83,27 @@ def test_one_studio_a_thread_is_shared_and_closed_with_its_last_user() -> None:
     assert second.get_wrapper_attr("frame")().any()
     second.close()
     assert len(_of_thread.studios) == before
+
+
+@pytest.mark.skipif(os.environ.get("MUJOCO_GL") != "osmesa", reason="a GPU draws for any number of threads at once")
+def test_software_draws_for_one_thread_at_a_time(monkeypatch) -> None:
+    """Two threads inside OSMesa at once kill the process now and then: while one draws, another must wait."""
+    inside, together = [], []
+
+    def render(*_: object) -> None:
+        inside.append(1)
+        time.sleep(0.005)
+        together.append(len(inside))
+        inside.pop()
+
+    monkeypatch.setattr(mujoco, "mjr_render", render)
+
+    def look(_: int) -> None:
+        with contextlib.closing(Task("FetchPush-v4", ("pixels:camera=near",)).make()) as env:
+            env.reset(seed=0)
+            for _ in range(4):
+                env.get_wrapper_attr("frame")()
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(look, range(3)))
+    assert set(together) == {1}
