@@ -104,3 +104,23 @@ def sysid_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
         # Above the panel: lines may be anywhere in it.
         axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
     return figure
+
+
+def version_figure(data: Mapping[str, Any]) -> Figure:
+    """What each model leaves unexplained on logs that were not fitted, over the number of logs that were."""
+    from analysis.plots import COLOURS, new_figure
+
+    figure, (axes,) = new_figure(6.0, 3.8)
+    models = list(dict.fromkeys(row["model"] for row in data["rows"]))
+    for colour, model in zip(COLOURS, models, strict=False):
+        rows = [row for row in data["rows"] if row["model"] == model]
+        axes.plot([row["logs"] for row in rows], [1000 * row["validation"] for row in rows], "o-", color=colour,
+                  label=model)  # fmt: skip
+    axes.axhline(1000 * data["nominal"], color="grey", linestyle="--", label="nothing fitted")
+    axes.axhline(1000 * data["noise"], color="grey", linestyle=":", label="noise of the encoders")
+    counts = sorted({row["logs"] for row in data["rows"]})
+    axes.set(xlabel="logged trajectories", ylabel="error of predictions (mm)", xscale="log", yscale="log")
+    axes.set_xticks(counts, [str(count) for count in counts])
+    axes.minorticks_off()
+    figure.legend(fontsize=8, loc="outside right upper", frameon=False)
+    return figure

@@ -241,7 +241,8 @@ class IndexedFetch(Distributed, SharedModel, MujocoFetchEnv):
             raise ValueError(f"an action has shape (4,), not {np.shape(action)}")
         # What `np.clip` does, three times as fast.
         self._set_action(np.minimum(np.maximum(action, self._low), self._high))
-        mujoco.mj_step(self._model, self.data, nstep=self.n_substeps)
+        # Upstream's name for the module, in whose place another engine may stand (wrappers/weld.py).
+        self._mujoco.mj_step(self._model, self.data, nstep=self.n_substeps)
         # Every episode begins at `initial_time`; MuJoCo, where numbers are none, resets itself to 0 and goes on.
         if self.data.time < self.initial_time:
             raise unstable(action)

@@ -8,7 +8,7 @@ which a ruler would measure.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -110,13 +110,15 @@ def _rounded(row: dict[str, Any]) -> dict[str, float]:
     return {name: p["found"] for name, p in row["parameters"].items()} | {"delay": row["delay"]["found"]}
 
 
+ON = {"simulator": (), "robot": (plant_text(ROBOT),)}
+
+
 def on_the_robot(paths: dict[str, str], env_id: str, episodes: int, faster: Callable[[Any], Any],
-                 keep: Any = None) -> dict[str, Any]:  # fmt: skip
-    """Success of the checkpoints `paths`, by name, in the simulator and on the robot.
+                 keep: Any = None, robots: Mapping[str, tuple[str, ...]] = ON) -> dict[str, Any]:  # fmt: skip
+    """Success of the checkpoints `paths`, by name, on each of `robots`: wrappers by name.
 
     Wrappers of training are left out: a policy that was trained on another robot meets this one alone.
     """
-    robots = {"simulator": (), "robot": (plant_text(ROBOT),)}
     points = [
         Point(path, env_id, wrap, {"policy": name, "on": on}, trained_wraps=False)
         for name, path in paths.items() for on, wrap in robots.items()

@@ -6,6 +6,8 @@
     python scripts/ch10_reality_gap.py randomize --factors friction,lag --seeds 0          # one factor at a time
     python scripts/ch10_reality_gap.py sysid                     # a robot's parameters from a few of its logs
     python scripts/ch10_reality_gap.py sysid --retrain-steps 60000          # and a policy for that robot
+    python scripts/ch10_reality_gap.py sysid-version             # what changed from MuJoCo 3.6 to 3.7, from logs alone
+    python scripts/ch10_reality_gap.py record                    # such logs, of the MuJoCo that is installed
 
 Everything can be interrupted; the same command continues. What is finished is not done again.
 """
@@ -18,11 +20,12 @@ from pathlib import Path
 from chapter import DEFAULT, Chapter, Mode
 
 from analysis.reports import DataReport, TrainMeta, load
-from common.errors import UserError, closest
+from common.errors import UserError
 from common.files import write_atomically
 from common.seeds import parse_seeds
 
 chapter = Chapter("ch10", "Would it survive the real world?")
+ROBOT_36 = "results/ch10_arm_logs_mujoco_3.6.0.json"
 PUSH, PUSH_ID = "checkpoints/reference/FetchPush-v4.zip", "FetchPush-v4"
 FLAGS = ("--algo", "sac", "--her", "--threads", "1", "--eval-every", "8000")
 
@@ -64,31 +67,6 @@ def readiness(ckpt: str = PUSH, n_episodes: int = 200, perturbed_episodes: int =
     return 0
 
 
-def arms_of(factors: str | None, widths: str) -> dict[str, str]:
-    """Wrappers of training by arm: none, each single factor that is asked for, and all over each share of their ranges.
-
-    Raises `UserError`.
-    """
-    from wrappers.randomization import FACTORS
-
-    single = [name for name in (factors or "").split(",") if name]
-    for name in single:
-        if name not in FACTORS:
-            raise UserError(f"--factors: unknown factor {name}.{closest(name, FACTORS)} Known: {', '.join(FACTORS)}.")
-    together = {}
-    for width in (text for text in widths.split(",") if text):
-        try:
-            share = float(width)
-        except ValueError:
-            raise UserError(f"--widths: {width!r} is no number; give shares of the ranges, such as 0.5,1.") from None
-        if not 0 < share <= 2:
-            raise UserError(f"--widths: {width} must lie above 0 and at most be 2.")
-        together["all" if share == 1 else f"all, width {share:g}"] = (
-            "randomize" if share == 1 else f"randomize:width={share:g}"
-        )
-    return {"clean": "", **{name: f"randomize:factors={name}" for name in single}, **together}
-
-
 @chapter.command
 def randomize(env: str = PUSH_ID, seeds: str = "0,1", factors: str | None = None, widths: str = "0.5,1",
               clean: str | None = None, total_steps: int | None = None, n_episodes: int = 100,
@@ -99,11 +77,9 @@ def randomize(env: str = PUSH_ID, seeds: str = "0,1", factors: str | None = None
     PREFIX0.zip and so on, instead of training them again.
     """
     from analysis.plots import save_figure
-    from analysis.randomization import HALF, NOMINAL, TOGETHER, robot_rows, robots_figure, summary, table_text
-    from analysis.readiness import deployment_row
+    from analysis.randomization import robots_figure, summary, table_text
     from callbacks.acting import acting
-    from persistence.deployment import ends_of_factors
-    from persistence.grid import Point, evaluate_grid
+    from persistence.randomized import arms_of, meet
 
     length = ["--total-steps", str(total_steps)] if total_steps and not mode.smoke else []
     trained: list[tuple[str, int, str]] = []
@@ -116,20 +92,12 @@ def randomize(env: str = PUSH_ID, seeds: str = "0,1", factors: str | None = None
             flags = [*FLAGS, "--env", env, *(["--wrap", wrap] if wrap else []), "--seed", str(seed), *length]
             chapter.train(*flags, out=out, mode=mode)
             trained.append((arm, seed, str(chapter.file(f"{out}.zip", mode))))
-    ends = list(ends_of_factors(trained[0][2], env).items())[: 1 if mode.smoke else None]
-    robots = {NOMINAL: "", **dict(ends), "delay 1": "plant:delay=1", "delay 2": "plant:delay=2",
-              HALF: "randomize:width=0.5", TOGETHER: "randomize"}  # fmt: skip
-    points = [
-        Point(path, env, (wrap,) if wrap else (), {"arm": arm, "seed": seed, "robot": robot}, trained_wraps=False)
-        for arm, seed, path in trained for robot, wrap in robots.items()
-    ]  # fmt: skip
-    episodes = range(1 if mode.smoke else n_episodes)
-    found = evaluate_grid(points, episodes, deployment_row, acting, keep=chapter.file("grid", mode), tell=tell)
-    rows = robot_rows([(*(f.point.labels[key] for key in ("arm", "seed", "robot")), f.rows) for f in found])
-    print(table_text(rows))
+    episodes = 1 if mode.smoke else n_episodes
+    data = meet(trained, env, episodes, acting, chapter.file("grid", mode), tell, ends=1 if mode.smoke else None)
+    print(table_text(data["rows"]))
     steps = {arm: load(Path(path).with_suffix(".meta.json"), TrainMeta).steps for arm, _, path in trained}
-    data = {"rows": rows, "summary": summary(rows), "robots": robots, "steps": steps}
-    save_figure(robots_figure(rows), str(chapter.file(f"randomize_{env.lower()}.png", mode)))
+    data |= {"summary": summary(data["rows"]), "steps": steps}
+    save_figure(robots_figure(data["rows"]), str(chapter.file(f"randomize_{env.lower()}.png", mode)))
     chapter.write(f"randomize_{env.lower()}", data, mode, env_id=env)
     return 0
 
@@ -167,12 +135,49 @@ def sysid(ckpt: str = PUSH, env: str = PUSH_ID, logs: str = "1,2,4,8", validatio
     return 0
 
 
+@chapter.command
+def record(env: str = PUSH_ID, mode: Mode = DEFAULT) -> int:
+    """Logs of an arm in the air, moved by the MuJoCo that is installed, for `sysid-version` under another one."""
+    from persistence.version_gap import arm_logs
+
+    data = arm_logs(env)
+    chapter.write(f"arm_logs_mujoco_{data['mujoco']}", data, mode, env_id=env)
+    return 0
+
+
+@chapter.command("sysid-version")
+def sysid_version(robot: str = ROBOT_36, ckpt: str = PUSH, logs: str = "1,2,4", n_episodes: int = 100,
+                  mode: Mode = DEFAULT) -> int:  # fmt: skip
+    """Another version of MuJoCo plays the robot: which change explains the logs `robot`, and what a policy loses."""
+    from analysis.identification import version_figure
+    from analysis.plots import save_figure
+    from callbacks.acting import acting
+    from persistence.sim_to_sim import on_the_robot
+    from persistence.version_gap import explain
+
+    counts = [1] if mode.smoke else parse_seeds(logs)
+    if min(counts) < 1:
+        raise UserError("--logs: at least one log is needed.")
+    if not Path(robot).exists():
+        raise UserError(f"--robot {robot}: no such file; `record` under another MuJoCo makes one.")
+    ckpt = at_hand(ckpt, mode)
+    report = load(robot, DataReport)
+    data = explain(report.data, counts)
+    robots = {"this version": (), "the identified one": ("weld:share=0",)}
+    episodes = 1 if mode.smoke else n_episodes
+    data["policy"] = on_the_robot({"policy": ckpt}, PUSH_ID, episodes, acting, chapter.file("grid", mode), robots)
+    save_figure(version_figure(data), str(chapter.file("sysid_version.png", mode)))
+    chapter.write("sysid_version", data, mode, env_id=report.env_id)
+    return 0
+
+
 @chapter.command("all")
 def run_all(mode: Mode = DEFAULT) -> int:
     """Readiness of a policy that is good and of one that is not, identification, and randomisation."""
     slide = "checkpoints/reference/FetchSlide-v4.zip"
     steps = {"readiness": partial(readiness, mode=mode), "readiness-slide": partial(readiness, slide, mode=mode),
-             "sysid": partial(sysid, mode=mode), "randomize": partial(randomize, mode=mode)}  # fmt: skip
+             "sysid": partial(sysid, mode=mode), "sysid-version": partial(sysid_version, mode=mode),
+             "randomize": partial(randomize, mode=mode)}  # fmt: skip
     return chapter.run_all(steps, mode)
 
 

@@ -23,7 +23,8 @@ from common.registry import Registry
 
 WRAPPERS = Registry(
     "wrapper",
-    ("wrappers.actions", "wrappers.noise", "wrappers.pixels", "wrappers.randomization", "wrappers.rewards"),
+    ("wrappers.actions", "wrappers.noise", "wrappers.pixels", "wrappers.randomization", "wrappers.rewards",
+     "wrappers.weld"),
 )
 _TRAINING_ONLY: set[str] = set()
 _DRAWS: set[str] = set()

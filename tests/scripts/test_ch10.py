@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+import persistence.version_gap as version_gap
 from analysis.readiness import NAMES
 from analysis.reports import DataReport, load
 from common.errors import UserError
@@ -56,7 +58,7 @@ def trained(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[tuple[s
 def test_randomize_trains_each_arm_and_meets_every_robot(
     script: ModuleType, trained: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("persistence.deployment.ends_of_factors", lambda path, env_id: {"lag ×2": "plant:lag=2"})
+    monkeypatch.setattr("persistence.randomized.ends_of_factors", lambda path, env_id: {"lag ×2": "plant:lag=2"})
     for suffix in (".zip", ".meta.json"):
         shutil.copy(PUSH.removesuffix(".zip") + suffix, f"clean_seed0{suffix}")
     assert script.randomize(seeds="0", factors="lag", widths="0.5,1", clean="clean_seed", n_episodes=1) == 0
@@ -87,6 +89,24 @@ def test_sysid_identifies_and_meets_the_robot(script: ModuleType, trained: list[
     assert set(data["policies"]) == {"as trained", "trained on the identified robot"}
 
 
+def test_the_term_that_a_version_added_is_found_in_logs_of_the_one_before(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the three models only one leaves no more than noise, and it says that the term was not there."""
+    models = {name: version_gap.MODELS[name] for name in ("arm", "arm and weld")}
+    # Parameters that turn out to be nominal take most of the time.
+    models = {name: replace(stage, names=("gain", *stage.names[3:])) for name, stage in models.items()}
+    monkeypatch.setattr(version_gap, "MODELS", models)
+    assert script.sysid_version(str(ROOT / script.ROBOT_36), PUSH, logs="1", n_episodes=1) == 0
+    data = load("runs/ch10/sysid_version.json", DataReport).data
+    arm, weld = data["rows"]
+    assert weld["parameters"]["weld"]["found"] == pytest.approx(0, abs=0.01) and 0.5 < weld["remaining"] < 1.5
+    assert weld["parameters"]["gain"]["found"] == pytest.approx(1, abs=0.01)
+    assert arm["remaining"] > 50 and arm["validation"] > 20 * weld["validation"]
+    assert set(data["policy"]["policy"]) == {"this version", "the identified one"}
+    assert Path("runs/ch10/sysid_version.png").stat().st_size > 10_000
+
+
 @pytest.mark.parametrize(
     ("command", "arguments", "says"),
     [
@@ -97,6 +117,7 @@ def test_sysid_identifies_and_meets_the_robot(script: ModuleType, trained: list[
         ("randomize", {"widths": "0"}, "must lie above 0"),
         ("sysid", {"logs": "0"}, "at least one log"),
         ("sysid", {"ckpt": "nothing.zip"}, "nothing"),
+        ("sysid-version", {"robot": "nothing.json"}, "no such file"),
     ],
 )
 def test_mistakes_are_told(script: ModuleType, command: str, arguments: dict, says: str) -> None:
