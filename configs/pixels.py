@@ -10,6 +10,7 @@
 | pixels_asym | the same | achieved goals, in the replay; its critics the whole state, in place of the frames |
 | pixels_her_aux | the same | achieved goals, in the replay and as labels of the encoder |
 | distil | frames, its own joints, the desired goal | a teacher's actions, which come from the state |
+| distil_blind | its own joints, the desired goal; no pixels | the same |
 
 How the sizes were chosen: rendering is cheap (a frame costs about what a step of physics does), convolutions not.
 An update with a batch of B pictures takes B · 4 K multiplications, K of one forward pass: the pictures forward, twice
@@ -86,6 +87,7 @@ ARMS = {
     "pixels_asym": Arm(PUSH, True, ASYMMETRIC),
     "pixels_her_aux": Arm(PUSH, True, LOCATING),
     "distil": Arm(PUSH, False, DISTIL),
+    "distil_blind": Arm(PUSH, False, DISTIL | {"encoder": "blind", "augment": "none"}),
 }
 
 
@@ -104,7 +106,7 @@ def run_config(
     chosen = ARMS[arm]
     env = env or chosen.env
     settings = chosen.settings | (changes or {})
-    if arm == "distil":
+    if chosen.settings.get("backend") == "dagger":
         settings |= {"teacher": TEACHER.format(env=env)}
     if arm == "push_state":
         from configs.hindsight import run_config as paired

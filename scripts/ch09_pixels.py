@@ -11,7 +11,8 @@
     python scripts/ch09_pixels.py train-pixel-her-drq --seed 0 --env FetchPush-v4
     python scripts/ch09_pixels.py train-pixel-asym --seed 0           # its critics are told the state
     python scripts/ch09_pixels.py train-pixel-her-aux --seed 0        # its encoder is taught where the block is
-    python scripts/ch09_pixels.py train-blind-her --seed 0            # the control without pixels, which must fail
+    python scripts/ch09_pixels.py train-blind-her --seed 0            # the controls without pixels, which must fail
+    python scripts/ch09_pixels.py distil-blind --seed 0
     python scripts/ch09_pixels.py push-compare
 
 What each of them may see stands in configs/pixels.py. Everything can be interrupted; the same command continues.
@@ -28,12 +29,12 @@ from analysis.pixels import compared, push_text, reach_text
 from analysis.reports import EvalReport, TrainMeta, load
 from common.files import sha256
 from common.seeds import parse_seeds
-from configs.pixels import ARMS, run_config, run_name
+from configs.pixels import ARMS, PUSH, run_config, run_name
 from configs.sweep import words
 
 chapter = Chapter("ch09", "What does it cost to see, rather than be told?")
 REACH_ARMS = ("state", "pixels", "pixels_drq")
-PUSH_ARMS = ("push_state", "push_her", "blind_her", "pixels_her_drq", "pixels_asym", "pixels_her_aux", "distil")
+PUSH_ARMS = tuple(arm for arm, chosen in ARMS.items() if chosen.env == PUSH)
 
 
 def trained(arm: str, env: str | None, seed: int, mode: Mode, overwrite: bool = False, **changes: Any) -> Path:
@@ -86,6 +87,7 @@ one_arm("train-pixel-asym", "pixels_asym", 500, "The same, with critics that rea
 one_arm("train-pixel-her-aux", "pixels_her_aux", 500, "The same, with an encoder that is taught where the block is.")
 one_arm("train-blind-her", "blind_her", 500, "Push with all that a policy from pixels may see, but for the pixels.")
 one_arm("distil", "distil", 500, "Push from frames by imitation of the policy from state (DAgger).")
+one_arm("distil-blind", "distil_blind", 500, "The same student without pixels.")
 
 
 @chapter.command
