@@ -120,3 +120,15 @@ def test_pictures_are_not_read_without_an_encoder(tmp_path: Path, commands: Any)
     assert "achieved_goal" in line and "--encoder" in line
     line = commands("train --algo sac --her --env FetchReach-v4 --augment shift --out a", tmp_path).one_line()
     assert "--augment" in line and "--encoder" in line
+
+
+def test_frames_that_do_not_fit_are_said_before_training_with_the_number_of_bytes(
+    tmp_path: Path, commands: Any
+) -> None:
+    line = commands(
+        f"train --algo sac --env {ENV} --wrap pixels:size=84 --encoder nature --total-steps 1000000000 "
+        "--buffer-size 1000000000 --out a", tmp_path
+    ).one_line()  # fmt: skip
+    # A frame of 84 has 21,168 bytes.
+    assert "1,000,000,000 transitions of 21," in line and "bytes = 21," in line and "--buffer-size" in line
+    assert not list(tmp_path.glob("a*"))
