@@ -38,6 +38,9 @@ MODELS = {
     "arm and weld": Stage((*FACTORS, "weld"), slice(0, 3), NOISE),
 }
 
+# What a policy meets: today's MuJoCo, and what the logs of 3.6 identify.
+VERSIONS = {"this version": (), "the identified one": ("weld:share=0",)}
+
 
 def arm_logs(env_id: str) -> dict[str, Any]:
     """Logs of the arm in the air with the MuJoCo that is installed, as JSON values: to fit, and to validate on.

@@ -4,12 +4,11 @@
     python scripts/ch10_reality_gap.py readiness --ckpt checkpoints/reference/FetchSlide-v4.zip   # should fail
     python scripts/ch10_reality_gap.py randomize --seeds 0,1     # trained with and without: success robot by robot
     python scripts/ch10_reality_gap.py randomize --factors friction,lag --seeds 0          # one factor at a time
-    python scripts/ch10_reality_gap.py sysid                     # a robot's parameters from a few of its logs
-    python scripts/ch10_reality_gap.py sysid --retrain-steps 60000          # and a policy for that robot
-    python scripts/ch10_reality_gap.py sysid-version             # what changed from MuJoCo 3.6 to 3.7, from logs alone
-    python scripts/ch10_reality_gap.py record                    # such logs, of the MuJoCo that is installed
+    python scripts/ch10_reality_gap.py augment                   # students from pixels under other cameras and lights
+    python scripts/ch10_reality_gap.py sysid --retrain-steps 60000   # a robot from its logs, and a policy for it
+    python scripts/ch10_reality_gap.py sysid-version    # what changed from MuJoCo 3.6 to 3.7, from logs (`record`)
 
-Everything can be interrupted; the same command continues. What is finished is not done again.
+Everything can be interrupted; the same command continues.
 """
 
 from __future__ import annotations
@@ -43,6 +42,13 @@ def at_hand(ckpt: str, mode: Mode) -> str:
     return str(chapter.file("push.zip", mode))
 
 
+def counts_of(logs: str, mode: Mode) -> list[int]:
+    """How many logs each identification gets. Raises `UserError`."""
+    if min(counts := [1] if mode.smoke else parse_seeds(logs)) < 1:
+        raise UserError("--logs: at least one log is needed.")
+    return counts
+
+
 @chapter.command
 def readiness(ckpt: str = PUSH, n_episodes: int = 200, perturbed_episodes: int = 100, mode: Mode = DEFAULT) -> int:
     """The deployment checklist on any checkpoint: a report and a page, which say ready or not, and why."""
@@ -54,11 +60,8 @@ def readiness(ckpt: str = PUSH, n_episodes: int = 200, perturbed_episodes: int =
 
     ckpt = at_hand(ckpt, mode)
     meta: TrainMeta = read_meta(zip_path(ckpt))
-    if mode.smoke:
-        n_episodes = perturbed_episodes = 1
-    data = examine(
-        ckpt, meta.env_id, acting, n_episodes, perturbed_episodes, keep=chapter.file("grid", mode), tell=tell
-    )
+    many = (1, 1) if mode.smoke else (n_episodes, perturbed_episodes)
+    data = examine(ckpt, meta.env_id, acting, *many, chapter.file("grid", mode), tell)
     print(verdict_text(data["policy"], data["verdict"]))
     name = f"readiness_{Path(ckpt).stem.lower()}"
     path = chapter.write(name, data, mode, env_id=meta.env_id, evaluation_protocol="deterministic policy, seeds from 0")
@@ -92,33 +95,53 @@ def randomize(env: str = PUSH_ID, seeds: str = "0,1", factors: str | None = None
             flags = [*FLAGS, "--env", env, *(["--wrap", wrap] if wrap else []), "--seed", str(seed), *length]
             chapter.train(*flags, out=out, mode=mode)
             trained.append((arm, seed, str(chapter.file(f"{out}.zip", mode))))
-    episodes = 1 if mode.smoke else n_episodes
-    data = meet(trained, env, episodes, acting, chapter.file("grid", mode), tell, ends=1 if mode.smoke else None)
+    episodes, ends = (1, 1) if mode.smoke else (n_episodes, None)
+    data = meet(trained, env, episodes, acting, chapter.file("grid", mode), tell, ends)
     print(table_text(data["rows"]))
-    steps = {arm: load(Path(path).with_suffix(".meta.json"), TrainMeta).steps for arm, _, path in trained}
-    data |= {"summary": summary(data["rows"]), "steps": steps}
+    data["steps"] = {arm: load(Path(path).with_suffix(".meta.json"), TrainMeta).steps for arm, _, path in trained}
+    data["summary"] = summary(data["rows"])
     save_figure(robots_figure(data["rows"]), str(chapter.file(f"randomize_{env.lower()}.png", mode)))
     chapter.write(f"randomize_{env.lower()}", data, mode, env_id=env)
     return 0
 
 
 @chapter.command
+def augment(augmentations: str = "none,shift,crop,jitter", students: str | None = None, seed: int = 0,
+            total_steps: int | None = None, n_episodes: int = 100, mode: Mode = DEFAULT) -> int:  # fmt: skip
+    """Students of Push from pixels, one for each augmentation, under changed cameras, lights and colours.
+
+    `students`: finished ones, NAME=CHECKPOINT joined by commas; the others are trained as in chapter 09 (`distil`).
+    """
+    from analysis.plots import save_figure
+    from analysis.randomization import robots_figure, table_text
+    from persistence.visual import SHIFTS, arms_of, look, student_flags
+
+    trained = {}
+    for name, path in arms_of("shift" if mode.smoke else augmentations, students).items():
+        if path is None or mode.smoke:
+            out = f"{PUSH_ID}_student_{name}_seed{seed}"
+            chapter.train(*student_flags(name, seed, total_steps, mode.smoke), out=out, mode=mode)
+            path = str(chapter.file(f"{out}.zip", mode))
+        trained[name] = path
+    shifts, episodes = (dict(list(SHIFTS.items())[:2]), 1) if mode.smoke else (SHIFTS, n_episodes)
+    data = look(trained, PUSH_ID, episodes, seed, None, chapter.file("grid", mode), tell, shifts)
+    print(table_text(data["rows"]))
+    save_figure(robots_figure(data["rows"]), str(chapter.file("augment.png", mode)))
+    chapter.write("augment", data, mode, env_id=PUSH_ID)
+    return 0
+
+
+@chapter.command
 def sysid(ckpt: str = PUSH, env: str = PUSH_ID, logs: str = "1,2,4,8", validation: int = 8, n_episodes: int = 100,
           retrain_steps: int = 0, mode: Mode = DEFAULT) -> int:  # fmt: skip
-    """Sim to sim: identify a robot from its logs, check on others, and see what a policy is worth on it.
-
-    `retrain_steps`: also train a policy on the identified robot, and compare.
-    """
+    """Sim to sim: a robot identified from its logs, and policies on it: as trained, and after `retrain_steps` there."""
     from analysis.identification import sysid_figure, table_text
     from analysis.plots import save_figure
     from callbacks.acting import acting
     from persistence.sim_to_sim import on_the_robot, rehearse
 
-    counts = [1] if mode.smoke else parse_seeds(logs)
-    if min(counts) < 1:
-        raise UserError("--logs: at least one log is needed.")
-    ckpt = at_hand(ckpt, mode)
-    data = rehearse(ckpt, env, counts, 1 if mode.smoke else validation)
+    ckpt, episodes = at_hand(ckpt, mode), 1 if mode.smoke else n_episodes
+    data = rehearse(ckpt, env, counts_of(logs, mode), 1 if mode.smoke else validation)
     for row in data["rows"]:
         print(f"{row['logs']} logs of each kind:\n{table_text(row)}")
     paths = {"as trained": ckpt}
@@ -126,7 +149,6 @@ def sysid(ckpt: str = PUSH, env: str = PUSH_ID, logs: str = "1,2,4,8", validatio
         flags = [*FLAGS, "--env", env, "--wrap", data["wrap"], "--seed", "0", "--total-steps", str(retrain_steps)]
         chapter.train(*flags[: None if not mode.smoke else -2], out=f"{env}_identified_seed0", mode=mode)
         paths["trained on the identified robot"] = str(chapter.file(f"{env}_identified_seed0.zip", mode))
-    episodes = 1 if mode.smoke else n_episodes
     data["policies"] = on_the_robot(paths, env, episodes, acting, chapter.file("grid", mode))
     for name, rates in data["policies"].items():
         print(f"  {name}: " + ", ".join(f"{k} {v['successes']} of {v['n']}" for k, v in rates.items()))
@@ -140,8 +162,7 @@ def record(env: str = PUSH_ID, mode: Mode = DEFAULT) -> int:
     """Logs of an arm in the air, moved by the MuJoCo that is installed, for `sysid-version` under another one."""
     from persistence.version_gap import arm_logs
 
-    data = arm_logs(env)
-    chapter.write(f"arm_logs_mujoco_{data['mujoco']}", data, mode, env_id=env)
+    chapter.write(f"arm_logs_mujoco_{(data := arm_logs(env))['mujoco']}", data, mode, env_id=env)
     return 0
 
 
@@ -153,19 +174,12 @@ def sysid_version(robot: str = ROBOT_36, ckpt: str = PUSH, logs: str = "1,2,4", 
     from analysis.plots import save_figure
     from callbacks.acting import acting
     from persistence.sim_to_sim import on_the_robot
-    from persistence.version_gap import explain
+    from persistence.version_gap import VERSIONS, explain
 
-    counts = [1] if mode.smoke else parse_seeds(logs)
-    if min(counts) < 1:
-        raise UserError("--logs: at least one log is needed.")
-    if not Path(robot).exists():
-        raise UserError(f"--robot {robot}: no such file; `record` under another MuJoCo makes one.")
-    ckpt = at_hand(ckpt, mode)
-    report = load(robot, DataReport)
-    data = explain(report.data, counts)
-    robots = {"this version": (), "the identified one": ("weld:share=0",)}
+    counts, report = counts_of(logs, mode), load(robot, DataReport)
+    data, keep = explain(report.data, counts), chapter.file("grid", mode)
     episodes = 1 if mode.smoke else n_episodes
-    data["policy"] = on_the_robot({"policy": ckpt}, PUSH_ID, episodes, acting, chapter.file("grid", mode), robots)
+    data["policy"] = on_the_robot({"policy": at_hand(ckpt, mode)}, PUSH_ID, episodes, acting, keep, VERSIONS)
     save_figure(version_figure(data), str(chapter.file("sysid_version.png", mode)))
     chapter.write("sysid_version", data, mode, env_id=report.env_id)
     return 0
@@ -177,7 +191,7 @@ def run_all(mode: Mode = DEFAULT) -> int:
     slide = "checkpoints/reference/FetchSlide-v4.zip"
     steps = {"readiness": partial(readiness, mode=mode), "readiness-slide": partial(readiness, slide, mode=mode),
              "sysid": partial(sysid, mode=mode), "sysid-version": partial(sysid_version, mode=mode),
-             "randomize": partial(randomize, mode=mode)}  # fmt: skip
+             "randomize": partial(randomize, mode=mode), "augment": partial(augment, mode=mode)}  # fmt: skip
     return chapter.run_all(steps, mode)
 
 

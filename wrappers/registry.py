@@ -24,7 +24,7 @@ from common.registry import Registry
 WRAPPERS = Registry(
     "wrapper",
     ("wrappers.actions", "wrappers.noise", "wrappers.pixels", "wrappers.randomization", "wrappers.rewards",
-     "wrappers.weld"),
+     "wrappers.scene", "wrappers.weld"),
 )
 _TRAINING_ONLY: set[str] = set()
 _DRAWS: set[str] = set()

@@ -73,6 +73,21 @@ def test_randomize_trains_each_arm_and_meets_every_robot(
     assert Path("runs/ch10/randomize_fetchpush-v4.png").stat().st_size > 10_000
 
 
+def test_augment_trains_a_student_for_each_augmentation(
+    script: ModuleType, trained: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The policy from state stands in for the students, and a plain and a shifted task for what they would see."""
+    monkeypatch.setattr("persistence.visual.SHIFTS", {"as trained": "", "light ±50%": "plant:lag=0.5"})
+    assert script.augment("none,jitter,shift", students=f"shift={PUSH}", n_episodes=1, total_steps=900) == 0
+    augments = [flags[flags.index("--augment") + 1] for flags in trained if "--augment" in flags]
+    assert len(trained) == 2 and augments[-1] == "jitter"
+    assert all("dagger" in flags and flags[flags.index("--total-steps") + 1] == "900" for flags in trained)
+    data = load("runs/ch10/augment.json", DataReport).data
+    assert [row["robot"] for row in data["rows"]] == ["as trained", "light ±50%"]
+    assert set(data["rows"][0]["arms"]) == {"none", "jitter", "shift"}
+    assert Path("runs/ch10/augment.png").stat().st_size > 10_000
+
+
 def test_sysid_identifies_and_meets_the_robot(script: ModuleType, trained: list[tuple[str, ...]]) -> None:
     pytest.importorskip("mujoco.sysid", reason="needs the extra `sysid`", exc_type=ImportError)
     assert script.sysid(PUSH, logs="1", validation=1, n_episodes=1, retrain_steps=1000) == 0
@@ -117,7 +132,10 @@ def test_the_term_that_a_version_added_is_found_in_logs_of_the_one_before(
         ("randomize", {"widths": "0"}, "must lie above 0"),
         ("sysid", {"logs": "0"}, "at least one log"),
         ("sysid", {"ckpt": "nothing.zip"}, "nothing"),
-        ("sysid-version", {"robot": "nothing.json"}, "no such file"),
+        ("sysid-version", {"robot": "nothing.json"}, "nothing.json"),
+        ("augment", {"augmentations": "shfit"}, "mean shift"),
+        ("augment", {"students": "shift"}, "NAME=CHECKPOINT"),
+        ("augment", {"augmentations": ""}, "at least one"),
     ],
 )
 def test_mistakes_are_told(script: ModuleType, command: str, arguments: dict, says: str) -> None:
