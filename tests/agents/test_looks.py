@@ -1,0 +1,62 @@
+"""What a policy looks at: points lie where maps are high, and only what the policy reads has influence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+
+from agents.build import build_policy
+from agents.encoders.spatial_softmax import SpatialSoftmax
+from agents.looks import STRIDE, WINDOW, influence, points
+
+SPACE = gym.spaces.Dict(
+    {"pixels": gym.spaces.Box(0, 255, (3, 64, 64), np.uint8), "observation": gym.spaces.Box(-1, 1, (10,), np.float32)}
+)
+
+
+class Shown(gym.Env):
+    observation_space, action_space = SPACE, gym.spaces.Box(-1, 1, (4,), np.float32)
+
+
+def policy(encoder: str) -> Any:
+    torch.manual_seed(0)
+    built = build_policy({"algo": "sac", "encoder": encoder, "net_arch": [32]}, Shown(), "cpu")
+    built.set_training_mode(False)
+    return built
+
+
+@pytest.fixture
+def observation() -> dict[str, np.ndarray]:
+    shown = {"pixels": np.full((3, 64, 64), 90, np.uint8), "observation": np.zeros(10, np.float32)}
+    shown["pixels"][:, 40:46, 20:26] = 250
+    return shown
+
+
+def test_a_point_is_where_its_map_is_high(observation: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
+    built = policy("spatial")
+    softmax = next(m for m in built.modules() if isinstance(m, SpatialSoftmax))
+    # Map 0 is high in one place only, three quarters to the right and a quarter down; the others are flat.
+    maps = torch.zeros(1, 32, len(softmax.y), len(softmax.x))
+    row, column = round(0.25 * (len(softmax.y) - 1)), round(0.75 * (len(softmax.x) - 1))
+    maps[0, 0, row, column] = 50.0
+    softmax.register_forward_pre_hook(lambda module, inputs: (maps,))
+    places, spread = points(built, observation)
+    assert places.shape == (32, 2) and spread.shape == (32,)
+    expected = [float(softmax.x[column] + 1) * 32, float(softmax.y[row] + 1) * 32]
+    assert places[0] == pytest.approx(expected, abs=0.01) and spread[0] < 0.1
+    assert places[1] == pytest.approx([32, 32], abs=0.01) and spread[1] > 15
+    assert points(policy("manipulation"), observation) is None
+
+
+def test_influence_is_where_something_is_seen(observation: dict[str, np.ndarray]) -> None:
+    assert not influence(policy("blind"), observation).any()
+    change = influence(policy("manipulation"), observation)
+    n = len(range(0, 64 - WINDOW + 1, STRIDE))
+    assert change.shape == (n, n) and 0 < change.max() <= 2
+    # A picture of one colour, covered with its own mean: nothing changes.
+    flat = observation | {"pixels": np.full((3, 64, 64), 90, np.uint8)}
+    assert influence(policy("manipulation"), flat).max() < 1e-6
