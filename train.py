@@ -12,8 +12,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import os
-import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,9 +22,9 @@ from analysis.reports import TrainMeta, save
 from common import provenance
 from common.cli import guarded, parse
 from common.errors import TrainingFailure, UserError
-from common.files import check_room, check_writable
+from common.files import check_room, check_writable, disk_trouble_named
 from common.openmp import spin_briefly
-from common.registry import modules_of
+from configs.described import all_settings, evaluation_command, in_one_line
 from configs.recipes import Resolved, of_task, resolve
 from configs.train_config import TrainConfig
 
@@ -40,8 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainConfig", "main", "run"]
 STOPPED_BY_CALLBACK = "a callback ended the training"
-# Places that a setting may come from without being worth a word.
-SILENT = ("recipe", "default")
 
 
 class Run:
@@ -264,18 +260,6 @@ class Run:
         return meta
 
 
-@contextlib.contextmanager
-def disk_trouble_named(checkpoint: Path) -> Iterator[None]:
-    """Turns what a full or vanished disk raises into a `UserError` of one line."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        where = error.filename or f"beside {checkpoint}"
-        raise UserError(f"cannot go on writing {where}: {error.strerror or error}. Free some space.") from error
-
-
 def resolved_for(config: TrainConfig) -> Resolved:
     """All settings of `config`, after a check that its environment and wrappers exist."""
     from envs.task import Task
@@ -316,36 +300,6 @@ def run(config: TrainConfig, callbacks: Iterable[BaseCallback] = ()) -> TrainMet
     restores, `callbacks.base.RunCallback`s.
     """
     return prepare(resolved_for(config), callbacks).train()
-
-
-def in_one_line(resolved: Resolved) -> str:
-    """The recipe, and what departs from it."""
-    changed = [f"{k}={resolved.settings[k]}" for k, source in resolved.sources.items() if source not in SILENT]
-    base = f"recipe {resolved.recipe}" if resolved.recipe else "defaults"
-    return f"  {base}{', but ' if changed else ''}{', '.join(changed)}; --show-settings prints all settings"
-
-
-def all_settings(resolved: Resolved) -> str:
-    """Every setting, by where it came from."""
-    groups: dict[str, list[str]] = {}
-    for key, source in resolved.sources.items():
-        groups.setdefault(source, []).append(f"{key}={resolved.settings[key]}")
-    recipe = f" ({resolved.recipe})" if resolved.recipe else ""
-    names = {"flag": "flags", "recipe": f"recipe{recipe}", "default": "defaults"}
-    return "\n".join(f"  {names.get(source, source)}: {', '.join(items)}" for source, items in groups.items())
-
-
-def evaluation_command(out: str, env: str, named: Sequence[str] = ()) -> str:
-    """What to type next: the evaluation of this checkpoint, as it is typed outside of the container.
-
-    `named`: the wrappers and the encoder, whose modules an evaluation must be told.
-    """
-    prefix = "bash docker/dev.sh " if os.environ.get("ROBOTICS_RL_DEV") else ""
-    name, modules = Path(out).name, "".join(f" --modules {module}" for module in modules_of(named))
-    return (
-        f"{prefix}python eval.py --ckpt {shlex.quote(out)}.zip --env {shlex.quote(env)}{modules} "
-        f"--n-episodes 100 --seeds 0-99 --deterministic --json-out results/{shlex.quote(name)}_eval.json"
-    )
 
 
 def _train_and_tell(config: TrainConfig, say: Callable[[str], None] = print) -> int:

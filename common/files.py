@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -179,3 +179,15 @@ def check_room(folder: Path, need_bytes: int) -> None:
             f"{folder} has {free / 2**20:.0f} MiB free and this run may need {need_bytes / 2**20:.0f} MiB. "
             "Free some space or choose another --out."
         )
+
+
+@contextlib.contextmanager
+def disk_trouble_named(checkpoint: Path) -> Iterator[None]:
+    """Turns what a full or vanished disk raises into a `UserError` of one line."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = error.filename or f"beside {checkpoint}"
+        raise UserError(f"cannot go on writing {where}: {error.strerror or error}. Free some space.") from error

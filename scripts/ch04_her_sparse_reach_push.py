@@ -114,14 +114,8 @@ def ablation(env: str = PUSH, nsg_values: str = "2,4,8", strategies: str = "futu
 def report(mode: Mode = DEFAULT) -> int:
     """The page's numbers and figures, from the sweeps' reports in results/."""
     from analysis.hindsight_report import draw, gather
-    from analysis.plots import save_figure
 
-    data = gather(Path("results"))
-    for name, figure in draw(data).items():
-        save_figure(figure, path := str(chapter.file(f"{name}.png", mode)))
-        print(f"figure -> {path}")
-    chapter.write("report", data, mode)
-    return 0
+    return chapter.page_report(gather, draw, mode)
 
 
 @chapter.command("all")

@@ -173,14 +173,8 @@ def compare(seeds: str = "0,1,2", arms: str = ",".join(ARMS), total_steps: int |
 def report(mode: Mode = DEFAULT) -> int:
     """The page's numbers and figures, from the reports in results/."""
     from analysis.pick_report import draw, gather
-    from analysis.plots import save_figure
 
-    data = gather(Path("results"))
-    for name, figure in draw(data).items():
-        save_figure(figure, path := str(chapter.file(f"{name}.png", mode)))
-        print(f"figure -> {path}")
-    chapter.write("report", data, mode)
-    return 0
+    return chapter.page_report(gather, draw, mode)
 
 
 @chapter.command("all")

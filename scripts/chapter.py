@@ -164,6 +164,18 @@ class Chapter:
         """The `--verify` of `scripts/labs/LAB`, its report as `lab.json`."""
         return self.call(f"scripts/labs/{lab}", "--verify", "--json-out", str(self.file("lab.json", mode)), *arguments)
 
+    def page_report(self, gather: Callable[[Path], dict[str, Any]], draw: Callable[[dict[str, Any]], dict[str, Any]],
+                    mode: _Mode = DEFAULT) -> int:  # fmt: skip
+        """Write the page's numbers, which `gather` finds in results/, and the figures that `draw` makes of them."""
+        from analysis.plots import save_figure
+
+        data = gather(Path("results"))
+        for name, figure in draw(data).items():
+            save_figure(figure, path := str(self.file(f"{name}.png", mode)))
+            print(f"figure -> {path}")
+        self.write("report", data, mode)
+        return 0
+
     def run_all(self, steps: dict[str, Callable[[], Any]], mode: _Mode = DEFAULT, next_command: str = "",
                 given: str | None = None) -> int:  # fmt: skip
         """Run `steps` in order until one fails; returns its exit status. Writes the report `all`.

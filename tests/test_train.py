@@ -13,11 +13,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from analysis.logs import evaluations, read_log
 from analysis.reports import TrainMeta, load, schema_text
 from common.errors import UserError
+from configs.described import all_settings, evaluation_command, in_one_line
 from configs.recipes import resolve
 from configs.train_config import TrainConfig
 from envs.make import register
 from tests.contract import tiny
-from train import all_settings, evaluation_command, in_one_line, main, prepare, resolved_for, run
+from train import main, prepare, resolved_for, run
 
 SMALL = {
     "algo": "sac", "env": "TinyReach-v0", "her": True, "backend": "sb3", "out": "a", "total_steps": 60, "n_envs": 2,

@@ -151,6 +151,10 @@ def warm_parser(train: object) -> None:
 def main() -> None:
     """Warm up, say so, then serve jobs until the end of the input."""
     warnings.simplefilter("ignore", DeprecationWarning)
+    from common.openmp import spin_briefly
+
+    # As train.py does before PyTorch comes; a child would be too late.
+    spin_briefly()
     import imageio.v3
     import torch
     import torch._dynamo  # what the first optimiser would import, in seconds

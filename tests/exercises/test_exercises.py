@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -66,11 +67,18 @@ def filled(name: str, answers: dict[str, str]) -> str:
     return source
 
 
-def execute(path: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """The exercise as a command."""
+def execute(commands: Any, path: Path, *words: str) -> Any:
+    """The exercise as a command, in a process that has PyTorch and the simulator imported already."""
+    done = commands([str(path), *words], ROOT)
+    assert "Traceback" not in done.stdout + done.stderr, done.stderr
+    return done
+
+
+def execute_fresh(path: Path) -> subprocess.CompletedProcess[str]:
+    """The exercise as a reader starts it."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, str(path), *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, str(path)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
     )
     assert "Traceback" not in done.stdout + done.stderr, done.stderr
     return done
@@ -90,23 +98,23 @@ def test_the_page_names_the_command(name: str) -> None:
 
 @pytest.mark.parametrize("name", IMPLEMENT)
 def test_a_stub_says_what_to_do(name: str) -> None:
-    done = execute(EXERCISES[name])
+    done = execute_fresh(EXERCISES[name])
     assert done.returncode == 1 and done.stderr == ""
     assert done.stdout.startswith("not filled in yet: ") and len(done.stdout.splitlines()) == 1
     assert f"scripts/exercises/{name}.py, function {stubs(EXERCISES[name])[0]}" in done.stdout
 
 
 @pytest.mark.parametrize("name", IMPLEMENT)
-def test_the_solution_of_the_page_is_right(name: str, tmp_path: Path) -> None:
+def test_the_solution_of_the_page_is_right(name: str, tmp_path: Path, commands: Any) -> None:
     path = tmp_path / f"{name}.py"
     path.write_text(filled(name, {function: solution(name, function) for function in stubs(EXERCISES[name])}))
-    done = execute(path)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = execute(commands, path)
+    assert done.status == 0, done.stdout + done.stderr
     assert done.stdout.count("right: ") == len(stubs(EXERCISES[name]))
 
 
 @pytest.mark.parametrize("name", IMPLEMENT)
-def test_wrong_answers_are_told_why(name: str, tmp_path: Path) -> None:
+def test_wrong_answers_are_told_why(name: str, tmp_path: Path, commands: Any) -> None:
     assert WRONG.get(name), f"tests/exercises/wrong/{name[:4]}.yaml holds no wrong answer for {name}"
     right = {function: solution(name, function) for function in stubs(EXERCISES[name])}
     for answer in WRONG[name]:
@@ -114,16 +122,17 @@ def test_wrong_answers_are_told_why(name: str, tmp_path: Path) -> None:
         wrong = {function: code.replace(answer["replace"], answer["by"]) for function, code in right.items()}
         path = tmp_path / f"{name}.py"
         path.write_text(filled(name, wrong))
-        done = execute(path)
-        assert done.returncode == 1, (answer["about"], done.stdout, done.stderr)
+        done = execute(commands, path)
+        assert done.status == 1, (answer["about"], done.stdout, done.stderr)
         assert answer["says"] in " ".join(done.stdout.split()), (answer["about"], done.stdout)
 
 
 @pytest.mark.parametrize("name", PREDICT)
-def test_a_prediction_is_compared(name: str) -> None:
-    asked, answered, mistyped = execute(EXERCISES[name]), execute(EXERCISES[name], "0.5"), execute(EXERCISES[name], "x")
-    assert asked.returncode == 1 and "Predict first" in asked.stdout
+def test_a_prediction_is_compared(name: str, commands: Any) -> None:
+    exercise = EXERCISES[name]
+    asked, answered, mistyped = (execute(commands, exercise, *words) for words in ([], ["0.5"], ["x"]))
+    assert asked.status == 1 and "Predict first" in asked.stdout
     measured = re.match(r"measured: (\S+); ", answered.stdout)
-    assert measured and answered.returncode in (0, 1) and len(answered.stdout.splitlines()) >= 2
-    assert execute(EXERCISES[name], measured[1].replace(",", "").rstrip("%")).returncode == 0
-    assert mistyped.returncode == 2 and len(mistyped.stderr.strip().splitlines()) == 1
+    assert measured and answered.status in (0, 1) and len(answered.stdout.splitlines()) >= 2
+    assert execute(commands, exercise, measured[1].replace(",", "").rstrip("%")).status == 0
+    assert mistyped.status == 2 and len(mistyped.stderr.strip().splitlines()) == 1
