@@ -179,7 +179,7 @@ def compare(seeds: str = "0-2", mode: Mode = DEFAULT) -> int:
 def run_all(mode: Mode = DEFAULT) -> int:
     """The lab and all of the above, one after another; the same command continues after an interruption."""
     steps = {"train": train, "eval": evaluate, "diagnose": diagnose, "throughput": throughput, "compare": compare}
-    lab = {"lab": partial(chapter.lab, "sac_from_scratch.py", mode, *([] if mode.smoke else ["--demo"]))}
+    lab = {} if mode.smoke else {"lab": partial(chapter.lab, "sac_from_scratch.py", mode, "--demo")}
     return chapter.run_all(lab | {name: partial(step, mode=mode) for name, step in steps.items()}, mode, NEXT)
 
 
