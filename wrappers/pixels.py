@@ -12,7 +12,7 @@ A Fetch task shows the object's position and pose in `observation` and `achieved
 | both    | no  | yes | yes, for the replay alone | hindsight: it must know what was achieved to give another goal |
 
 No picture shows the marker where goals may be relabelled: it would contradict the new goal. In `both`, `achieved_goal`
-is in the dictionary since relabelling needs it, and the encoders of agents/ do not read it (tests/seams/test_pixels.py).
+is in the dictionary since relabelling needs it, and no encoder of agents/ reads it (tests/seams/test_pixels.py).
 """
 
 from __future__ import annotations
