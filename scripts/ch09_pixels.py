@@ -91,10 +91,10 @@ one_arm("distil-blind", "distil_blind", 500, "The same student without pixels.")
 
 
 @chapter.command
-def compare(seeds: str = "0,1", mode: Mode = DEFAULT) -> int:
+def compare(seeds: str = "0,1", arms: str = ",".join(REACH_ARMS), mode: Mode = DEFAULT) -> int:
     """Reach from state, from pixels and with shifts; rho is steps to 95% from pixels over steps to 95% from state."""
     metas: dict[str, list[tuple[TrainMeta, EvalReport]]] = {}
-    for arm in REACH_ARMS:
+    for arm in arms.split(","):
         for seed in parse_seeds(seeds)[: 1 if mode.smoke else None]:
             checkpoint = trained(arm, None, seed, mode)
             report = evaluated(checkpoint, ARMS[arm].env, 100, mode)
