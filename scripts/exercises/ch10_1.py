@@ -28,7 +28,7 @@ def explain(predicted: float, measured: float) -> str:
     low = "Success is one line of the list. " if predicted < measured else ""
     return (
         f"{low}It fails: {', '.join(failed())}. None of these shows in the success rate that training maximises: "
-        "the reward asks where the block is at the end, not how fast the gripper went, and the simulator was always "
+        "the reward asks where the block is at the end, not how fast the joints turned, and the simulator was always "
         "the same robot."
     )
 
