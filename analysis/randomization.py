@@ -52,10 +52,10 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def table_text(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows on a terminal."""
     arms = list(rows[0]["arms"])
-    lines = [f"  {'robot':14s}" + "".join(f"{arm:36s}" for arm in arms)]
+    lines = [f"  {'robot':18s}" + "".join(f"{arm:36s}" for arm in arms)]
     for row in rows:
         cells = (format_rate(Rate(**row["arms"][arm]["pooled"])) for arm in arms)
-        lines.append(f"  {row['robot']:14s}" + "".join(f"{cell:36s}" for cell in cells))
+        lines.append(f"  {row['robot']:18s}" + "".join(f"{cell:36s}" for cell in cells))
     return "\n".join(line.rstrip() for line in lines)
 
 
