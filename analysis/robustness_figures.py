@@ -32,7 +32,9 @@ def curves_figure(panels: dict[str, dict[str, Any]], title: str) -> Figure:
     """A panel a perturbation: `panels` has for each title a `grid`, a `unit` and `curves` by name."""
     columns = min(len(panels), 3)
     rows = -(-len(panels) // columns)
-    figure, first = new_figure(4.1 * columns, 3.5 * rows, panels=1)
+    # Too many names to stand among the curves stand beside them.
+    crowded = any(len(panel["curves"]) > 3 for panel in panels.values())
+    figure, first = new_figure((6.4 if crowded else 4.1) * columns, 3.5 * rows, panels=1)
     first[0].remove()
     all_axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     for axes in all_axes[len(panels) :]:
@@ -47,9 +49,10 @@ def curves_figure(panels: dict[str, dict[str, Any]], title: str) -> Figure:
         axes.set_ylim(-3, 103)
         axes.set_title(name, loc="left", fontsize=10)
         axes.set_xlabel(f"size ({unit})")
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(
+            frameon=False, fontsize=8, **({"loc": "center left", "bbox_to_anchor": (1.02, 0.5)} if crowded else {})
+        )
     for axes in all_axes[::columns]:
         axes.set_ylabel("success at the last step (%)")
     figure.suptitle(title, fontsize=10)
     return figure
-
