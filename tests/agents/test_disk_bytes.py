@@ -103,7 +103,7 @@ def test_a_run_with_images_needs_their_room(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(os, "statvfs", nearly_full)
     config = TrainConfig(
         algo="sac", env="Looking-v0", her=True, backend="sb3", n_envs=2, total_steps=1_000, buffer_size=1_000,
-        net_arch=(4,), learning_starts=100, out=str(tmp_path / "images"), track="none",
+        net_arch=(4,), encoder="blind", learning_starts=100, out=str(tmp_path / "images"), track="none",
     )  # fmt: skip
     with pytest.raises(UserError, match="free and this run may need"):
         run(config)
