@@ -11,6 +11,7 @@ proportional control goes there. `agents/execution.py` exchanges the second part
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import gymnasium as gym
@@ -33,14 +34,14 @@ def towards(target: np.ndarray, grip: np.ndarray, gain: float, fingers: float = 
     return np.append(np.clip(gain * (target - grip) / STEP_M, -1.0, 1.0), fingers).astype(np.float32)
 
 
-class Proportional:
+class Proportional(ABC):
     """A plan, carried out by proportional control."""
 
     gain = 1.0
 
+    @abstractmethod
     def plan(self, observation: dict[str, np.ndarray]) -> tuple[np.ndarray, float]:
         """Where the gripper should go, (3,), and the command of the fingers."""
-        raise NotImplementedError
 
     def predict(self, observation: dict[str, np.ndarray], deterministic: bool = True) -> tuple[np.ndarray, None]:
         """An action (4,) float32."""

@@ -5,7 +5,6 @@
     python scripts/ch06_action_interface.py compare              # policy minus scripted, paired by seed
     python scripts/ch06_action_interface.py planning             # plans and their execution, exchanged
     python scripts/ch06_action_interface.py in-the-loop --env FetchReach-v4      # train with a filter, three seeds
-    python scripts/ch06_action_interface.py video --env FetchPush-v4
     python scripts/ch06_action_interface.py all                  # all but in-the-loop: Reach, Push, PickAndPlace
 
 `--env` names one task (by default all three), `--ckpt` another checkpoint of it. No point is run twice on one commit.
@@ -155,13 +154,14 @@ def in_the_loop(env: str = "FetchReach-v4", alpha: float = 0.2, seeds: str = "0-
     from persistence.grid import Point
 
     wrap, points = f"lowpass:alpha={parse_grid(str(alpha), '--alpha', low=0, high=1, above=True)[0]}", []
+    her = ("--algo", "sac", "--her")
     for seed in parse_seeds(seeds)[: 1 if mode.smoke else None]:
         for trained, wraps in (("plain", []), ("filtered", ["--wrap", wrap])):
             recipe, labels = Path(f"checkpoints/sac_her_{env}_seed{seed}.zip"), {"trained": trained, "seed": seed}
-            measured = trained == "plain" and recipe.exists() and not mode.smoke  # with these settings
-            file = recipe if measured else chapter.file(f"{env}_{trained}_seed{seed}.zip", mode)
-            flags = ["--env", env, "--seed", str(seed), *wraps]
-            measured or chapter.train("--algo", "sac", "--her", *flags, out=file.stem, mode=mode)
+            file = recipe  # trained and measured already, with the same settings
+            if wraps or mode.smoke or not recipe.exists():
+                file = chapter.file(f"{env}_{trained}_seed{seed}.zip", mode)
+                chapter.train(*her, "--env", env, "--seed", str(seed), *wraps, out=file.stem, mode=mode)
             points += [Point(str(file), env, () if wraps else (wrap,), labels | {"filter": True})]
             points += [] if wraps else [Point(str(file), env, (), labels | {"filter": False})]
     found = evaluated(points, n_episodes, mode)
