@@ -18,6 +18,7 @@ from stable_baselines3.common.buffers import DictReplayBuffer
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.preprocessing import preprocess_obs
 from stable_baselines3.common.vec_env import VecEnv
+from torch import nn
 
 from agents.augmentations import augmentation
 from agents.device_replay import DeviceReplay
@@ -53,14 +54,12 @@ class FastOffPolicy(OffPolicyAlgorithm):
         self.replay_buffer = self._make_replay(capacity, size, env)
         self.input_map = InputMap(
             self.replay_buffer.size, self.replay_buffer.goal, fast["normalise"], fast["relative_goal"],
-            str(self.device), measured_goal_of(env),
+            str(self.device), self._measured_goal(env),
         )  # fmt: skip
-        # The learner's own copy of the encoder, if the settings ask for one; it begins with the stock policy's weights.
-        chosen = "features_extractor_class" in self.policy_kwargs
-        self.encoder = copy.deepcopy(self.policy.actor.features_extractor) if chosen else None
-        self.features = self.encoder.features_dim if chosen else self.input_map.outputs
+        self.encoder = self._encoder()
+        self.features = self.input_map.outputs if self.encoder is None else self.encoder.features_dim
         self.augment = augmentation(fast.get("augment", "none"), self.observation_space)
-        self.stock_order = None if chosen else _stock_order(self.observation_space)
+        self.stock_order = None if self.encoder is not None else self._stock_order()
         self.learner = self._learner(target_bounds(fast["clip_targets"], self.gamma))
         self.device_updates = None
         if isinstance(self.replay_buffer, DeviceReplay):
@@ -72,25 +71,48 @@ class FastOffPolicy(OffPolicyAlgorithm):
         self.acting_goals = np.zeros((self.n_envs, self.replay_buffer.goal), np.float32)
         self.publish()
 
+    def _encoder(self) -> nn.Module | None:
+        """The learner's own copy of the encoder, if the settings ask for one; it begins with the stock policy's."""
+        chosen = "features_extractor_class" in self.policy_kwargs
+        return copy.deepcopy(self.policy.actor.features_extractor) if chosen else None
+
+    def _measured_goal(self, env: VecEnv) -> int | None:
+        """Where in the observation networks must read the achieved goal, because its own key holds the truth; or None."""
+        return measured_goal_of(env)
+
+    def _stock_order(self) -> list[int] | None:
+        """Which inputs of the input map the stock policy reads, in its order; None where it is ours."""
+        return _stock_order(self.observation_space)
+
     def _make_replay(self, capacity: int, actions: int, env: VecEnv) -> EpisodeReplay:
         """On the GPU if the learner is there and the task's reward can be computed there; else in main memory."""
-        fast = self.fast
-        arguments = (
-            capacity, self.length, self.observation_space, actions, self.n_envs, _reward_of(env),
-            fast["her_goal_selection_strategy"], fast["her_ratio"], fast["moved_fraction"],
-        )  # fmt: skip
-        options = {
-            "reflection": self._reflection(env) if fast["mirror"] else None,
-            "match_desired_goals": fast["match_desired_goals"], "gamma": self.gamma, "n_steps": fast["n_steps"],
-            "stacks": stacked_frames(env),
-        }  # fmt: skip
-        on_device = replay_on_device(self.device) and KERNELS[fast["kernel"]].recordable
+        arguments, options = self._replay_arguments(capacity, actions, env), self._replay_options(env)
+        on_device = replay_on_device(self.device) and KERNELS[self.fast["kernel"]].recordable
         reward = _tensor_reward_of(env) if on_device else None
         if reward is None:
             return EpisodeReplay(*arguments, **options)
         # TF32, which some images switch on, would round positions of a metre to half a millimetre.
         torch.set_float32_matmul_precision("highest")
         return DeviceReplay(*arguments, reward=reward, device=str(self.device), **options)
+
+    def _kept_space(self) -> gym.spaces.Dict:
+        """What the replay keeps."""
+        return self.observation_space
+
+    def _replay_arguments(self, capacity: int, actions: int, env: VecEnv) -> tuple[Any, ...]:
+        fast = self.fast
+        return (
+            capacity, self.length, self._kept_space(), actions, self.n_envs, _reward_of(env),
+            fast["her_goal_selection_strategy"], fast["her_ratio"], fast["moved_fraction"],
+        )  # fmt: skip
+
+    def _replay_options(self, env: VecEnv) -> dict[str, Any]:
+        fast = self.fast
+        return {
+            "reflection": self._reflection(env) if fast["mirror"] else None,
+            "match_desired_goals": fast["match_desired_goals"], "gamma": self.gamma, "n_steps": fast["n_steps"],
+            "stacks": stacked_frames(env),
+        }  # fmt: skip
 
     def _reflection(self, env: VecEnv) -> Any:
         """The task in a mirror. Raises `UserError` where it does not know, or shows more than vectors."""
@@ -135,6 +157,10 @@ class FastOffPolicy(OffPolicyAlgorithm):
         finally:
             self._take_in()
 
+    def _flat(self, observation: dict[str, np.ndarray]) -> np.ndarray:
+        """What of an observation of n environments is kept as a vector, (n, D)."""
+        return self.replay_buffer.flat(observation)
+
     def _features(self, x: np.ndarray) -> torch.Tensor:
         return self.input_map(torch.from_numpy(x).to(self.device))
 
@@ -154,7 +180,7 @@ class FastOffPolicy(OffPolicyAlgorithm):
         # Bursts carry the gripper away from an object that it has just learned to find, so they come as it learns that.
         moved = self.replay_buffer.moved_lately()
         noise, scaled, random_now = self.explorer.draw(self.generator, self.fast["random_action_prob"], moved)
-        x, goal = self.replay_buffer.flat(self._last_obs), slice(self.replay_buffer.goal, 2 * self.replay_buffer.goal)
+        x, goal = self._flat(self._last_obs), slice(self.replay_buffer.goal, 2 * self.replay_buffer.goal)
         self._choose_goals(x[:, goal])
         if self.num_timesteps >= learning_starts:
             x[:, goal] = self.acting_goals
@@ -177,12 +203,12 @@ class FastOffPolicy(OffPolicyAlgorithm):
     ) -> None:  # fmt: skip
         """Keep one step of all environments; where an episode ended, its own last observation."""
         buffer = self.replay_buffer
-        x, next_x = buffer.flat(self._last_obs), buffer.flat(new_obs)
+        x, next_x = self._flat(self._last_obs), self._flat(new_obs)
         next_extra = {key: part.copy() for key, part in buffer.rest(new_obs).items()}
         terminated = np.zeros(self.n_envs, np.float32)
         for i in np.flatnonzero(dones):
             last = infos[i]["terminal_observation"]
-            next_x[i] = buffer.flat({key: value[None] for key, value in last.items()})[0]
+            next_x[i] = self._flat({key: value[None] for key, value in last.items()})[0]
             for key, part in next_extra.items():
                 part[i] = last[key]
             terminated[i] = not infos[i].get("TimeLimit.truncated", False)
@@ -263,7 +289,7 @@ class FastOffPolicy(OffPolicyAlgorithm):
         for layer in [name.removesuffix(".weight") for name in mapped if is_first_weight(name)]:
             folded, bias = self.input_map.fold(weights[f"{layer}.weight"].T, weights[f"{layer}.bias"])
             if self.stock_order is not None:
-                folded = torch.cat([folded[self.stock_order], folded[len(self.stock_order) :]])
+                folded = torch.cat([folded[self.stock_order], folded[self.input_map.size :]])
             weights |= {f"{layer}.weight": folded.T, f"{layer}.bias": bias}
         stock = self.policy.state_dict()
         for name, value in weights.items():

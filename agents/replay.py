@@ -114,6 +114,8 @@ class EpisodeReplay:
         self.shapes |= {f"{EXTRA}{key}": (length + 1, *kept) for key, kept in kept_shapes(extra, self.stacks).items()}
         self.dtypes = {f"{EXTRA}{key}": box.dtype for key, box in extra.items()}
         self.extra = list(extra)
+        # Which of them come with a batch.
+        self.sampled = self.extra
         self.stored = self._storage(self.episodes)
         self.open = EpisodeReplay._storage(self, n_envs)
         self.lengths = np.zeros(self.episodes, np.int64)
@@ -231,7 +233,7 @@ class EpisodeReplay:
             rows = np.flatnonzero(generator.random(n) < 0.5)
             x[rows], next_x[rows] = self.reflection(x[rows]), self.reflection(next_x[rows])
             actions[rows] *= self.reflection.action_sign
-        here, there = ({key: self._seen(key, slots, step) for key in self.extra} for step in (steps, last + 1))
+        here, there = ({key: self._seen(key, slots, step) for key in self.sampled} for step in (steps, last + 1))
         return Batch(x, next_x, actions, rewards, discounts, here, there)
 
     def _seen(self, key: str, slots: np.ndarray, steps: np.ndarray) -> np.ndarray:

@@ -148,14 +148,9 @@ class Sac:
         q = self.critic(self.critics_read(batch.observations, features), batch.actions)
         # L = ½ Σᵢ mean (Qᵢ(s, a) − y)²
         loss = 0.5 * (q - target).square().mean(dim=1).sum()
-        lesson, measured = self.lesson(batch.observations, features)
-        descend(self.critic_optimizer, loss if lesson is None else loss + lesson)
+        descend(self.critic_optimizer, loss)
         norm = grad_norm(self.value.parameters())
-        return measured | {"critic_loss": loss.detach(), "q_mean": q.detach().mean(), "critic_grad_norm": norm}
-
-    def lesson(self, observations: Any, features: Tensor) -> tuple[Tensor | None, dict[str, Tensor]]:
-        """A loss beside the critics' that the encoder's features (B, F) are to lower, or None; and what it measured."""
-        return None, {}
+        return {"critic_loss": loss.detach(), "q_mean": q.detach().mean(), "critic_grad_norm": norm}
 
     def improve_actor(self, features: Tensor, sample: ActorSample, alpha: Tensor) -> dict[str, Tensor]:
         """Move the policy towards actions that the smaller critic values, and towards entropy."""

@@ -143,7 +143,8 @@ class DaggerSettings:
 class LocatingSettings:
     """An encoder that is taught where the object is: agents/locating.py."""
 
-    locating_weight: float = knob(10.0, "Weight of the loss that teaches the encoder the object's place.", NOT_NEGATIVE)
+    lesson_every: int = knob(8, "Updates of the policy for each one of the encoder.", count(10**6))
+    lesson_rate: float = knob(1e-3, "Step size of Adam, for the encoder.", ABOVE_0)
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,8 @@ class Backend:
     """Whose learner: the algorithms that it has, what it reads beyond theirs, and where the function is that builds it.
 
     `builder`: module and function, which takes settings, environments and device. `learns_from_rewards`: an imitator
-    learns a teacher's actions instead. `sees`: whether it needs pictures.
+    learns a teacher's actions instead. `sees`: whether it needs pictures. `reads_vectors`: whether its encoder stands
+    outside the learner, which reads vectors alone and may be any kernel.
     """
 
     algorithms: tuple[str, ...]
@@ -159,6 +161,7 @@ class Backend:
     builder: str
     learns_from_rewards: bool = True
     sees: bool = False
+    reads_vectors: bool = False
 
     def build(self, *arguments: Any) -> Any:
         """The learner."""
@@ -172,7 +175,9 @@ BACKENDS = {
     "fast": Backend(("sac", "td3"), (FastSettings,), "agents.build:build_fast"),
     "dagger": Backend(("sac",), (FastSettings, DaggerSettings), "agents.dagger:build_dagger", False, True),
     "asymmetric": Backend(("sac",), (FastSettings,), "agents.asymmetric:build_asymmetric", sees=True),
-    "locating": Backend(("sac",), (FastSettings, LocatingSettings), "agents.locating:build_locating", sees=True),
+    "locating": Backend(
+        ("sac",), (FastSettings, LocatingSettings), "agents.locating:build_locating", sees=True, reads_vectors=True
+    ),
     "sb3": Backend(("ppo", "sac", "td3"), (), "agents.build:build_sb3"),
 }
 

@@ -59,7 +59,12 @@ DISTIL: dict[str, Any] = {
 ASYMMETRIC = PUSH_PIXELS | {
     "backend": "asymmetric", "wrap": ("pixels:goal_mode=both,camera=near,size=64,truth=true",)
 }  # fmt: skip
-LOCATING = PUSH_PIXELS | {"backend": "locating", "encoder": "locating:trunk=spatial,bf16=true"}
+# SAC's part of it reads vectors, so that it can be the recipe from state.
+LOCATING: dict[str, Any] = {
+    "backend": "locating", "wrap": ("pixels:goal_mode=both,camera=near,size=64",),
+    "encoder": "locating:trunk=spatial,bf16=true", "total_steps": 160_000, "buffer_size": 200_000,
+    "checkpoint_every": 8_000, "eval_every": 8_000, "eval_episodes": 50,
+}  # fmt: skip
 # There is a picture of 16 pixels, which this encoder does not read.
 BLIND: dict[str, Any] = PUSH_PIXELS | {
     "wrap": ("pixels:goal_mode=both,camera=near,size=16",), "encoder": "blind", "augment": "none",

@@ -236,7 +236,8 @@ def _raise_learning_starts(config: TrainConfig, values: dict[str, Any], sources:
 
 def _take_the_kernel_for_encoders(values: dict[str, Any], sources: dict[str, str]) -> None:
     """Written-out gradients are for perceptrons. Raises `UserError` where a flag or a recipe asks for them here."""
-    if values["encoder"] == "none" or values.get("kernel", "autograd") == "autograd":
+    inside = values["encoder"] != "none" and not BACKENDS[values["backend"]].reads_vectors
+    if not inside or values.get("kernel", "autograd") == "autograd":
         return
     if sources["kernel"] != "default":
         raise UserError(f"--kernel {values['kernel']} has no encoders; use --kernel autograd.")

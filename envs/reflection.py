@@ -8,12 +8,18 @@ transition is worth two. Source of the idea: Lin et al. 2020, "Invariant Transfo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 # y of the plane, in m, world frame.
 PLANE_M = 0.75
+# What a reflection along y does to the components: (x, y, z) of a vector turn into (x, −y, z), those of an angle or an
+# angular velocity, which are axial, into (−x, y, −z).
+POINT, VECTOR, AXIAL, PAIR = (1, -1, 1), (1, -1, 1), (-1, 1, -1), (1, 1)
+# Gripper, fingers, gripper's velocity, fingers' velocity.
+ROBOT = (*POINT, *PAIR, *VECTOR, *PAIR)
 
 
 @dataclass(frozen=True)
@@ -35,17 +41,21 @@ class Reflection:
 
 def fetch_reflection(has_object: bool) -> Reflection:
     """For the 10 entries of Reach's observation, or the 25 of the tasks with an object (chapter 01 names each)."""
-    # What a reflection along y does to the components: (x, y, z) of a vector turn into (x, −y, z), those of an angle or
-    # an angular velocity, which are axial, into (−x, y, −z).
-    point, vector, axial, pair = (1, -1, 1), (1, -1, 1), (-1, 1, -1), (1, 1)
     if has_object:
         # gripper, object, object relative to gripper, fingers, object's angles, its velocity relative to the gripper's,
         # its angular velocity, gripper's velocity, fingers' velocity
-        sign = [*point, *point, *vector, *pair, *axial, *vector, *axial, *vector, *pair]
-        points, fingers = (1, 4), (9, 23)
-    else:
-        sign = [*point, *pair, *vector, *pair]
-        points, fingers = (1,), (3, 8)
+        sign = [*POINT, *POINT, *VECTOR, *PAIR, *AXIAL, *VECTOR, *AXIAL, *VECTOR, *PAIR]
+        return _reflection(sign, (1, 4), (9, 23))
+    return _reflection(ROBOT, (1,), (3, 8))
+
+
+def located_reflection() -> Reflection:
+    """For the place of the object and the 10 entries of the robot: what agents/locating.py makes of pictures."""
+    return _reflection([*POINT, *ROBOT], (1, 4), (6, 11))
+
+
+def _reflection(sign: Sequence[int], points: Sequence[int], fingers: Sequence[int]) -> Reflection:
+    """`points`: where in the observation a place has its y; `fingers`: where a pair of fingers begins."""
     order, offset = np.arange(len(sign)), np.zeros(len(sign))
     for first in fingers:
         order[[first, first + 1]] = first + 1, first
@@ -53,7 +63,7 @@ def fetch_reflection(has_object: bool) -> Reflection:
     goal_offset = np.array([0.0, 2.0 * PLANE_M, 0.0])
     return Reflection(
         np.concatenate([np.arange(6), order + 6]),
-        np.array([*point, *point, *sign], np.float32),
+        np.array([*POINT, *POINT, *sign], np.float32),
         np.concatenate([goal_offset, goal_offset, offset]).astype(np.float32),
         np.array([1, -1, 1, 1], np.float32),
     )

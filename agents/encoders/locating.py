@@ -1,11 +1,7 @@
-"""An encoder that says where the object is, and how far that is from where it should be.
+"""An encoder that says where the object is, in metres: vectors for the perceptrons behind it, as if it had been told.
 
-Three numbers of what it makes of the pictures are a prediction of the achieved goal, in the units in which the desired
-goal is normalised. What the heads read is the difference to the desired goal beside it: for a policy from state that
-difference is worth more than both goals apart, and the critics alone would have to find it in the pictures.
-
-What the prediction is trained by stands in agents/locating.py. Here nothing but pictures, joints and the desired goal
-is read.
+It reads the pictures, and the joints, which say what the arm hides. What it is trained by stands in agents/locating.py;
+nothing that a robot would not know is read here.
 """
 
 from __future__ import annotations
@@ -17,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.encoders.manipulation import Manipulation
-from agents.encoders.parts import PixelEncoder
+from agents.encoders.parts import PixelEncoder, RunningNorm
 from agents.encoders.spatial_softmax import Spatial
 from agents.networks import ENCODERS
 
@@ -26,7 +22,7 @@ TRUNKS = {"manipulation": Manipulation, "spatial": Spatial}
 
 @ENCODERS.register("locating")
 class Locating(PixelEncoder):
-    """Features: the prediction (G), `features` numbers of the pictures, the vectors, desired minus predicted (G)."""
+    """Features: the desired goal (G), the place (G) that the pictures show, m, and the joints (V)."""
 
     def __init__(
         self, space: gym.Space, trunk: Literal["manipulation", "spatial"] = "spatial", features: int = 64,
@@ -35,27 +31,26 @@ class Locating(PixelEncoder):
         self.trunk = TRUNKS[trunk].trunk
         super().__init__(space, features, bf16)
         if "desired_goal" not in self.vectors:
-            raise ValueError("it compares with a desired goal, and there is none")
+            raise ValueError("it locates what a desired goal is for, and there is none")
         self.goal = gym.spaces.flatdim(space["desired_goal"])
-        self.point = nn.Sequential(nn.Linear(features, 64), nn.ReLU(), nn.Linear(64, self.goal))
-        # Known now; the base class counted without them.
-        self._features_dim += 2 * self.goal
+        self.joints = [key for key in self.vectors if key != "desired_goal"]
+        self.norms = nn.ModuleDict({key: self.norms[key] for key in self.joints})
+        size = sum(gym.spaces.flatdim(space[key]) for key in self.joints)
+        self.point = nn.Sequential(nn.Linear(features + size, 128), nn.ReLU(), nn.Linear(128, self.goal))
+        self.places = RunningNorm(self.goal)
+        # Known now; the base class counted something else.
+        self._features_dim = 2 * self.goal + size
+
+    def normalised(self, observation: dict[str, Tensor]) -> Tensor:
+        """The place (B, G), in units of the spread of the places that were seen in training."""
+        joints = [self.norms[key](observation[key].flatten(1)) for key in self.joints]
+        return self.point(torch.cat([self.see(observation), *joints], dim=1))
+
+    def place(self, observation: dict[str, Tensor]) -> Tensor:
+        """The place (B, G), m."""
+        return self.normalised(observation) * self.places.spread() + self.places.mean
 
     def forward(self, observation: dict[str, Tensor]) -> Tensor:
-        """(B, G + F + V + G), the prediction first; only there its gradient goes on."""
-        seen = self.see(observation)
-        vectors = {key: self.norms[key](observation[key].flatten(1)) for key in self.vectors}
-        predicted = self.point(seen)
-        # ĝ − g, of normalised goals
-        to_go = vectors["desired_goal"] - predicted.detach()
-        return torch.cat([predicted, seen, *vectors.values(), to_go], dim=1)
-
-    @torch.no_grad()
-    def units(self, achieved: Tensor) -> Tensor:
-        """Achieved goals (B, G), m, as the prediction should say them."""
-        return self.norms["desired_goal"](achieved)
-
-    def metres(self, error: Tensor) -> Tensor:
-        """A difference of predictions (B, G) in m."""
-        spread = self.norms["desired_goal"].spread()
-        return error * spread
+        """(B, 2 G + V)."""
+        joints = [observation[key].flatten(1) for key in self.joints]
+        return torch.cat([observation["desired_goal"], self.place(observation), *joints], dim=1)
