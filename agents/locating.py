@@ -12,6 +12,9 @@ of training and no input.
 No other loss trains the encoder, and that is where the time is saved: an update of SAC reads places that were seen
 once, when the frame came in, and passes no convolution. `lesson_every` updates of SAC cost one of the encoder. As it
 learns, what it once said of old frames gets stale: at the beginning of each segment it looks at all of them again.
+
+SAC must never learn from an encoder that knows nothing: `first_lessons` come before its first update, and the moments by
+which its inputs are normalised are those of the places where the object was.
 """
 
 from __future__ import annotations
@@ -125,17 +128,32 @@ class LocatingSAC(FastSAC):
             self.looked = observation, self.look(joints.astype(np.float32), self.replay_buffer.rest(observation))
         return self.replay_buffer.flat(observation | {"observation": np.hstack([self.looked[1], joints])})
 
+    def _take_in(self) -> None:
+        # Of places that an eye saw before its first lesson, the spread is many times too large, and stays so.
+        for x in self.seen:
+            x[:, self.replay_buffer.place] = x[:, : self.replay_buffer.goal]
+        super()._take_in()
+
     def learn(self, *arguments: Any, **options: Any) -> LocatingSAC:
         """`FastOffPolicy.learn`, after another look at all frames."""
+        if self.learner.updates:
+            self.look_again()
+        return super().learn(*arguments, **options)
+
+    def look_again(self) -> None:
+        """The places of all stored frames, as the eye sees them now."""
         replay = self.replay_buffer
         for slots, steps, x, extra in replay.everything():
             replay.keep_places(slots, steps, self.look(x[:, replay.place.stop :], extra))
         self.looked = None, np.zeros(0)
-        return super().learn(*arguments, **options)
 
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """The eye's lessons of this round, then SAC's updates."""
         every, done = self.fast["lesson_every"], self.learner.updates
+        if not done:
+            for _ in range(self.fast["first_lessons"]):
+                self.teach()
+            self.look_again()
         for _ in range((done + gradient_steps) // every - done // every):
             self.logger.record("train/locating_error", self.teach())
         super().train(gradient_steps, batch_size)
@@ -180,5 +198,5 @@ def build_locating(settings: dict[str, Any], env: VecEnv, device: str) -> BaseAl
         )
     if settings.get("augment"):
         raise UserError("--backend locating learns places: pictures that are shifted would be labelled wrongly.")
-    more = {key: settings[key] for key in ("lesson_every", "lesson_rate")}
+    more = {key: settings[key] for key in ("first_lessons", "lesson_every", "lesson_rate")}
     return build_fast(settings, env, device, {"sac": LocatingSAC}, **more)
