@@ -22,6 +22,7 @@ from agents.networks import PRIVILEGED, policy_arguments, policy_name, stock_spa
 from agents.replay import extra_boxes
 from agents.replay_memory import available, bytes_per_transition, check_memory, stacked_frames
 from agents.settings import BACKENDS, FastSettings, passed_on
+from agents.task_questions import measured_goal_of
 from common.errors import UserError
 from common.knobs import names
 
@@ -127,8 +128,6 @@ def build(settings: dict[str, Any], env: VecEnv, device: str) -> BaseAlgorithm:
 
 def _check_goals_are_measured(env: VecEnv) -> None:
     """Raise `UserError` where `achieved_goal` holds the truth for hindsight, which these networks would read."""
-    from agents.off_policy import measured_goal_of
-
     if measured_goal_of(env) is not None:
         raise UserError("true_goals needs --backend fast and no encoder: other networks would read the true goals.")
 

@@ -13,8 +13,8 @@ No other loss trains the encoder, and that is where the time is saved: an update
 once, when the frame came in, and passes no convolution. `lesson_every` updates of SAC cost one of the encoder. As it
 learns, what it once said of old frames gets stale: at the beginning of each segment it looks at all of them again.
 
-SAC must never learn from an encoder that knows nothing: `first_lessons` come before its first update, and the moments by
-which its inputs are normalised are those of the places where the object was.
+SAC must never learn from an encoder that knows nothing: `first_lessons` come before its first update, and the moments
+by which its inputs are normalised are those of the places where the object was.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from agents.build import build_fast
 from agents.fast_sac import FastSAC
 from agents.modules import adam_state, descend, extractor_weights, load_adam
 from agents.replay import EpisodeReplay
+from agents.task_questions import reflection_of
 from common.errors import UserError
 
 # Frames in one lesson, and episodes that are looked at again at once.
@@ -107,7 +108,9 @@ class LocatingSAC(FastSAC):
         return gym.spaces.Dict(OrderedDict({**shown, "observation": seen}))
 
     def _reflection(self, env: VecEnv) -> Any:
-        return env.env_method("located_reflection", indices=[0])[0]
+        if "observation" not in self.observation_space.spaces:
+            raise UserError("--mirror True needs the robot's own numbers: pixels:proprioception=true.")
+        return reflection_of(env, "located_reflection")
 
     def _parts(self, joints: np.ndarray, extra: dict[str, np.ndarray]) -> dict[str, Tensor]:
         """What the eye reads, as stock gives it to extractors."""

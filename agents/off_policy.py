@@ -30,7 +30,8 @@ from agents.learner import Batch, Learner, target_bounds
 from agents.replay import EpisodeReplay, extra_boxes
 from agents.replay_memory import stacked_frames
 from agents.round_means import RoundMeans
-from common.errors import TrainingFailure, UserError
+from agents.task_questions import measured_goal_of, reflection_of, reward_of, tensor_reward_of
+from common.errors import UserError
 
 # Batches for this many updates are drawn at once.
 CHUNK = 16
@@ -77,7 +78,7 @@ class FastOffPolicy(OffPolicyAlgorithm):
         return copy.deepcopy(self.policy.actor.features_extractor) if chosen else None
 
     def _measured_goal(self, env: VecEnv) -> int | None:
-        """Where in the observation networks must read the achieved goal, because its own key holds the truth; or None."""
+        """Where in the observation networks must read the achieved goal; None where its own key holds it."""
         return measured_goal_of(env)
 
     def _stock_order(self) -> list[int] | None:
@@ -88,7 +89,7 @@ class FastOffPolicy(OffPolicyAlgorithm):
         """On the GPU if the learner is there and the task's reward can be computed there; else in main memory."""
         arguments, options = self._replay_arguments(capacity, actions, env), self._replay_options(env)
         on_device = replay_on_device(self.device) and KERNELS[self.fast["kernel"]].recordable
-        reward = _tensor_reward_of(env) if on_device else None
+        reward = tensor_reward_of(env) if on_device else None
         if reward is None:
             return EpisodeReplay(*arguments, **options)
         # TF32, which some images switch on, would round positions of a metre to half a millimetre.
@@ -102,7 +103,7 @@ class FastOffPolicy(OffPolicyAlgorithm):
     def _replay_arguments(self, capacity: int, actions: int, env: VecEnv) -> tuple[Any, ...]:
         fast = self.fast
         return (
-            capacity, self.length, self._kept_space(), actions, self.n_envs, _reward_of(env),
+            capacity, self.length, self._kept_space(), actions, self.n_envs, reward_of(env),
             fast["her_goal_selection_strategy"], fast["her_ratio"], fast["moved_fraction"],
         )  # fmt: skip
 
@@ -118,7 +119,7 @@ class FastOffPolicy(OffPolicyAlgorithm):
         """The task in a mirror. Raises `UserError` where it does not know, or shows more than vectors."""
         if extra := extra_boxes(self.observation_space):
             raise UserError(f"--mirror True: {', '.join(extra)} cannot be mirrored.")
-        return _reflection_of(env)
+        return reflection_of(env)
 
     @abstractmethod
     def _learner(self, bounds: tuple[float, float] | None) -> Learner:
@@ -126,19 +127,8 @@ class FastOffPolicy(OffPolicyAlgorithm):
 
     def _excluded_save_params(self) -> list[str]:
         # What the stock class does not know: kept apart by `agents/checkpoint.py`, as plain tensors.
-        own = [
-            "length",
-            "fast",
-            "input_map",
-            "encoder",
-            "features",
-            "learner",
-            "device_updates",
-            "generator",
-            "seen",
-            "explorer",
-            "augment",
-        ]
+        own = ["length", "fast", "input_map", "encoder", "features", "learner", "device_updates", "generator", "seen",
+               "explorer", "augment"]  # fmt: skip
         return [*super()._excluded_save_params(), *own, "acting_goals", "stock_order"]
 
     def set_random_seed(self, seed: int | None = None) -> None:
@@ -328,36 +318,3 @@ def _stock_order(space: gym.spaces.Dict) -> list[int] | None:
 def replay_on_device(device: torch.device) -> bool:
     """Whether transitions live where the networks do: on a GPU they would have to travel there at every update."""
     return device.type == "cuda"
-
-
-def _tensor_reward_of(env: VecEnv) -> Any:
-    """The task's reward for tensors, asked of the first environment; None where it has none."""
-    try:
-        # A worker process would not survive being asked for what it does not have.
-        return env.env_method("tensor_reward", indices=[0])[0] if env.has_attr("tensor_reward") else None
-    except TrainingFailure:
-        return None
-
-
-def measured_goal_of(env: VecEnv) -> int | None:
-    """Where in the observation networks must read the achieved goal, because its own key holds the truth; or None."""
-    return env.env_method("measured_goal_at", indices=[0])[0] if env.has_attr("measured_goal_at") else None
-
-
-def _reflection_of(env: VecEnv) -> Any:
-    """The task in a mirror, asked of the first environment. Raises `UserError` where it does not know."""
-    try:
-        return env.env_method("reflection", indices=[0])[0]
-    except (AttributeError, EOFError, TrainingFailure) as error:
-        if isinstance(error.__cause__, UserError):
-            raise error.__cause__ from None
-        raise UserError("--mirror True needs a task that says what it is in a mirror, as the Fetch tasks do.") from None
-
-
-def _reward_of(env: VecEnv) -> Any:
-    """The task's own vectorised reward, asked of the first environment."""
-
-    def compute_reward(achieved: np.ndarray, desired: np.ndarray, info: Any) -> np.ndarray:
-        return env.env_method("compute_reward", achieved, desired, info, indices=[0])[0]
-
-    return compute_reward

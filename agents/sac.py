@@ -19,15 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.learner import ActorSample, Batch
-from agents.modules import (
-    TwinCritic,
-    adam_state,
-    descend,
-    extractor_weights,
-    grad_norm,
-    load_adam,
-    perceptron,
-)
+from agents.modules import TwinCritic, adam_state, descend, extractor_weights, grad_norm, load_adam, perceptron
 
 LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
 # Stable-Baselines3's guard against log(0) where tanh saturates.

@@ -26,7 +26,7 @@ from gymnasium_robotics.envs.fetch.reach import MujocoFetchReachEnv
 from gymnasium_robotics.envs.fetch.slide import MujocoFetchSlideEnv
 
 from envs.distributions import Distributed
-from envs.reflection import Reflection, fetch_reflection
+from envs.reflection import Reflection, fetch_reflection, located_reflection
 from envs.shared_model import SharedModel
 from envs.stability import unstable
 
@@ -198,6 +198,10 @@ class IndexedFetch(Distributed, SharedModel, MujocoFetchEnv):
     def reflection(self) -> Reflection:
         """This task with left and right exchanged."""
         return fetch_reflection(self.has_object)
+
+    def located_reflection(self) -> Reflection:
+        """The same for a place that was seen, and the robot's own numbers (wrappers/pixels.py)."""
+        return located_reflection()
 
     def _step_callback(self) -> None:
         if self.block_gripper:

@@ -23,8 +23,6 @@ from typing import Any, Literal
 import gymnasium as gym
 import numpy as np
 
-from common.errors import UserError
-from envs.reflection import Reflection, located_reflection
 from wrappers.offscreen import Studio, camera_of, draw, leave, studio
 from wrappers.registry import register
 
@@ -114,12 +112,6 @@ class Pixels(gym.Wrapper):
 
     def _goals(self) -> tuple[str, ...]:
         return {"none": (), "desired": ("desired_goal",), "both": ("desired_goal", "achieved_goal")}[self.goal_mode]
-
-    def located_reflection(self) -> Reflection:
-        """The mirror image of (goals, place of the object, the robot's own numbers). Raises `UserError` without those."""
-        if not self.proprioception:
-            raise UserError("--mirror True needs the robot's own numbers: proprioception=true.")
-        return located_reflection()
 
     def frame(self) -> np.ndarray:
         """What the cameras see now: (3 · views, size, size) uint8."""

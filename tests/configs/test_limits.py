@@ -21,7 +21,9 @@ from configs.train_config import READERS, TrainConfig
 SAC = TrainConfig("sac", "FetchReach-v4", her=True)
 TD3, PPO = dataclasses.replace(SAC, algo="td3"), TrainConfig("ppo", "FetchReachDense-v4")
 BASE = {"target_policy_noise": TD3, "target_noise_clip": TD3, "action_noise": TD3, "policy_delay": TD3}
-BASE["locating_weight"] = dataclasses.replace(SAC, backend="locating")
+BASE |= dict.fromkeys(
+    ("first_lessons", "lesson_every", "lesson_rate"), dataclasses.replace(SAC, backend="locating")
+)  # fmt: skip
 BASE |= dict.fromkeys(("n_epochs", "gae_lambda", "clip_range", "vf_coef", "max_grad_norm"), PPO)
 ALLOWED = {
     field.name: field.metadata["allowed"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from envs.make import FETCH_IDS, make_env
-from envs.reflection import PLANE_M, fetch_reflection
+from envs.reflection import PLANE_M, fetch_reflection, located_reflection
 
 SPARSE = [env_id for env_id in FETCH_IDS if "Dense" not in env_id]
 
@@ -39,6 +39,22 @@ def test_matches_the_task_and_keeps_rewards(env_id: str) -> None:
     # The object is seen from the hand in the same way: position − gripper, and desired − achieved, change only in y.
     if env.unwrapped.has_object:
         np.testing.assert_allclose(mirrored[0, 12:15], mirrored[0, 9:12] - mirrored[0, 6:9], atol=1e-6)
+    env.close()
+
+
+def test_a_located_object_is_mirrored_as_one_that_was_told() -> None:
+    # Place of the object, and of the robot: gripper, fingers, gripper's velocity, fingers' velocity.
+    kept = np.concatenate([np.arange(6), 6 + np.r_[3:6, 0:3, 9:11, 20:23, 23:25]])
+    env = make_env("FetchPush-v4")
+    generator, whole = np.random.default_rng(1), env.get_wrapper_attr("reflection")()
+    observation, _ = env.reset(seed=2)
+    for _ in range(3):
+        observation, *_ = env.step(generator.uniform(-1, 1, 4))
+        x = flat(observation).astype(np.float32)
+        mirrored = env.get_wrapper_attr("located_reflection")()(x[:, kept])
+        np.testing.assert_allclose(mirrored, whole(x)[:, kept], atol=1e-6)
+        assert not np.allclose(mirrored, x[:, kept], atol=1e-3)
+    np.testing.assert_array_equal(located_reflection().action_sign, whole.action_sign)
     env.close()
 
 

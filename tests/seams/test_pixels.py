@@ -26,9 +26,13 @@ SMALL = {
 
 
 TOLD = {"backend": "asymmetric", "wrap": ("pixels:size=24,frames=2,truth=true",), "encoder": "spatial:points=4"}
+LOCATING = {
+    "backend": "locating", "encoder": "locating:trunk=manipulation,features=5", "augment": "none", "mirror": True,
+    "first_lessons": 3, "lesson_every": 2,
+}  # fmt: skip
 LEARNERS: dict[str, dict[str, Any]] = {
     "manipulation": {"encoder": "manipulation:features=5"}, "spatial": {"encoder": "spatial:points=4,bf16=true"},
-    "asymmetric": TOLD, "locating": {"backend": "locating", "encoder": "locating:trunk=manipulation,features=5"},
+    "asymmetric": TOLD, "locating": LOCATING,
 }  # fmt: skip
 
 
@@ -79,7 +83,9 @@ def test_the_objects_part_of_the_state_never_changes_an_action(trained: Any) -> 
     np.testing.assert_array_equal(*actions)
 
 
-@pytest.mark.parametrize("how", [{"encoder": "nature:features=5", "wrap": ("pixels:size=40,frames=2",)}, TOLD])
+@pytest.mark.parametrize(
+    "how", [{"encoder": "nature:features=5", "wrap": ("pixels:size=40,frames=2",)}, TOLD, LOCATING]
+)
 def test_killed_and_continued_equals_undisturbed(how: dict[str, Any], tmp_path: Path, commands: Any) -> None:
     settings = SMALL | how
     flags = " ".join(f"--{key.replace('_', '-')}={value}" for key, value in settings.items()
