@@ -59,10 +59,10 @@ DISTIL: dict[str, Any] = {
 ASYMMETRIC = PUSH_PIXELS | {
     "backend": "asymmetric", "wrap": ("pixels:goal_mode=both,camera=near,size=64,truth=true",)
 }  # fmt: skip
-# SAC's part of it reads vectors, so that it can be the recipe from state. The arm hides the block from one camera in a
-# fifth of the frames: what stands beside it must see it then.
+# SAC's part of it reads vectors, so that it can be the recipe from state. The camera looks towards the robot: from the
+# near one a policy that explores hides the block behind its arm, and what is hidden no lesson teaches.
 LOCATING: dict[str, Any] = {
-    "backend": "locating", "wrap": ("pixels:goal_mode=both,camera=near+front,size=64",),
+    "backend": "locating", "wrap": ("pixels:goal_mode=both,camera=front,size=64",),
     "encoder": "locating:trunk=spatial,bf16=true", "total_steps": 160_000, "buffer_size": 200_000,
     "checkpoint_every": 8_000, "eval_every": 8_000, "eval_episodes": 50,
 }  # fmt: skip
