@@ -8,7 +8,7 @@
 | blind_her | its own joints, the desired goal; no pixels | achieved goals, in the replay |
 | pixels_her_drq | frames, its own joints, the desired goal | achieved goals, in the replay |
 | pixels_asym | the same | achieved goals, in the replay; its critics the whole state, in place of the frames |
-| pixels_her_aux | the same | achieved goals, in the replay and as labels of the encoder |
+| pixels_her_aux | the same, from the front | achieved goals, in the replay and as labels of the encoder |
 | distil | frames, its own joints, the desired goal | a teacher's actions, which come from the state |
 | distil_blind | its own joints, the desired goal; no pixels | the same |
 
