@@ -63,7 +63,7 @@ ASYMMETRIC = PUSH_PIXELS | {
 # near one a policy that explores hides the block behind its arm, and what is hidden no lesson teaches.
 LOCATING: dict[str, Any] = {
     "backend": "locating", "wrap": ("pixels:goal_mode=both,camera=front,size=64",),
-    "encoder": "locating:trunk=spatial,bf16=true", "total_steps": 160_000, "buffer_size": 200_000,
+    "encoder": "locating:trunk=spatial,bf16=true", "total_steps": 128_000, "buffer_size": 200_000,
     "checkpoint_every": 8_000, "eval_every": 8_000, "eval_episodes": 50,
 }  # fmt: skip
 # There is a picture of 16 pixels, which this encoder does not read.
