@@ -63,20 +63,23 @@ def robots_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Success by robot: one dot and one Wilson 95% interval for each arm, pooled over seeds; seeds as small dots."""
     from analysis.plots import COLOURS, MARKERS, new_figure
 
-    figure, (axes,) = new_figure(8.0, 0.32 * len(rows) + 1.2)
     arms = list(rows[0]["arms"])
+    figure, (axes,) = new_figure(8.0, (0.16 + 0.08 * len(arms)) * len(rows) + 1.2)
+    # All arms of a row stay within 0.6 of the way to the next.
+    spread = min(0.3, 0.6 / max(1, len(arms) - 1))
     for index, arm in enumerate(arms):
-        shift = 0.3 * (index - (len(arms) - 1) / 2)
+        shift = spread * (index - (len(arms) - 1) / 2)
         heights = [len(rows) - place + shift for place in range(len(rows))]
         cells = [row["arms"][arm] for row in rows]
         rates = [100 * cell["pooled"]["rate"] for cell in cells]
         errors = [[r - 100 * c["pooled"]["low"] for r, c in zip(rates, cells, strict=True)],
                   [100 * c["pooled"]["high"] - r for r, c in zip(rates, cells, strict=True)]]  # fmt: skip
         n = max(cell["pooled"]["n"] for cell in cells)
-        label = f"{arm} ({len(cells[0]['seeds'])} seeds, {n} episodes)"
+        seeds = len(cells[0]["seeds"])
+        label = f"{arm} ({seeds} seed{'s' * (seeds > 1)}, {n} episodes)"
         axes.errorbar(rates, heights, xerr=errors, fmt=MARKERS[index], color=COLOURS[index], capsize=2, label=label)
         for height, cell in zip(heights, cells, strict=True):
-            own = [100 * seed["rate"] for seed in cell["seeds"].values()]
+            own = [100 * seed["rate"] for seed in cell["seeds"].values()] if seeds > 1 else []
             axes.plot(own, [height - 0.12] * len(own), ".", color=COLOURS[index], markersize=4, alpha=0.6)
     axes.set_yticks([len(rows) - place for place in range(len(rows))], [row["robot"] for row in rows])
     axes.set(xlabel="success (%), episodes that begin solved left out", xlim=(-2, 102))
