@@ -8,7 +8,7 @@
 | blind_her | its own joints, the desired goal; no pixels | achieved goals, in the replay |
 | pixels_her_drq | frames, its own joints, the desired goal | achieved goals, in the replay |
 | pixels_asym | the same | achieved goals, in the replay; its critics the whole state, in place of the frames |
-| pixels_her_aux | the same, from the front | achieved goals, in the replay and as labels of the encoder |
+| pixels_her_aux | the same, from two sides | achieved goals, in the replay and as labels of the encoder |
 | distil | frames, its own joints, the desired goal | a teacher's actions, which come from the state |
 | distil_blind | its own joints, the desired goal; no pixels | the same |
 
@@ -59,11 +59,11 @@ DISTIL: dict[str, Any] = {
 ASYMMETRIC = PUSH_PIXELS | {
     "backend": "asymmetric", "wrap": ("pixels:goal_mode=both,camera=near,size=64,truth=true",)
 }  # fmt: skip
-# SAC's part of it reads vectors, so that it can be the recipe from state. The camera looks towards the robot: from the
-# near one a policy that explores hides the block behind its arm, and what is hidden no lesson teaches.
+# SAC's part of it reads vectors, so that it can be the recipe from state. From one camera alone, whichever it is, the
+# policy learns to stand where the arm hides the block, and the places that it then reads are guesses.
 LOCATING: dict[str, Any] = {
-    "backend": "locating", "wrap": ("pixels:goal_mode=both,camera=front,size=64",),
-    "encoder": "locating:trunk=spatial,bf16=true", "total_steps": 128_000, "buffer_size": 200_000,
+    "backend": "locating", "wrap": ("pixels:goal_mode=both,camera=near+front,size=64",),
+    "encoder": "locating:trunk=spatial,bf16=true", "total_steps": 96_000, "buffer_size": 100_000,
     "checkpoint_every": 8_000, "eval_every": 8_000, "eval_episodes": 50,
 }  # fmt: skip
 # There is a picture of 16 pixels, which this encoder does not read.
