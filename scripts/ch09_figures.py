@@ -15,7 +15,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from chapter import DEFAULT, ROOT, Chapter, Mode
+from chapter import DEFAULT, Chapter, Mode
+
+from common.provenance import ROOT
 
 if TYPE_CHECKING:
     import numpy as np

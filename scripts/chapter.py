@@ -24,8 +24,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -35,13 +33,13 @@ from typing import Annotated, Any, NoReturn
 
 import tyro
 
-from analysis.reports import DataReport, Metadata, TrainMeta, load, save
+from analysis.reports import DataReport, TrainMeta, load, save
 from common.cli import parse, subcommands
-from common.errors import TrainingFailure, UserError
-from common.provenance import git_state, metadata
-from common.steps import run_steps
+from common.errors import UserError
+from common.other_commands import check_status, run_command
+from common.provenance import metadata
+from persistence.continued_steps import run_continued
 
-ROOT = Path(__file__).resolve().parents[1]
 PUBLISHED = {".json": "results", ".png": "tutorials/figures", ".gif": "tutorials/figures"}
 
 
@@ -126,12 +124,7 @@ class Chapter:
         Raises `KeyboardInterrupt` where it was interrupted, after it has saved what it had, and else
         `TrainingFailure`.
         """
-        words = [str(word) for word in arguments]
-        status = _wait(subprocess.Popen([sys.executable, str(ROOT / script), *words]))
-        if status in (130, 143):
-            raise KeyboardInterrupt
-        if status:
-            raise TrainingFailure(f"{Path(script).name} {' '.join(words)} ended with status {status}.")
+        run_command(script, *arguments)
         return 0
 
     def train(self, *flags: str, out: str, mode: _Mode = DEFAULT, given: str | None = None) -> TrainMeta:
@@ -142,7 +135,7 @@ class Chapter:
         """
         from common.renamed import today
         from configs.train_config import TrainConfig
-        from train import resolved_for
+        from train import main, resolved_for
 
         path = self.file(out, mode, given)
         words = [*flags, "--out", str(path), *(["--smoke"] if mode.smoke else [])]
@@ -155,7 +148,7 @@ class Chapter:
                 return earlier
         if mode.smoke:
             # In this process: a smoke run is shorter than the start of another one.
-            _smoke_run(words)
+            check_status(main(words), "train.py", words)
         else:
             self.call("train.py", *words)
         return load(meta, TrainMeta)
@@ -183,59 +176,9 @@ class Chapter:
         After an interruption or a failure, the same command on the same commit goes on with the step that was not
         finished. `next_command` is printed at the end.
         """
-        state, config = self.file("all.json", dataclasses.replace(mode, publish=False)), {"steps": list(steps)}
-        before = self._outcomes_so_far(state, config | dataclasses.asdict(mode))
-
-        def report(path: Path, status: str, outcomes: dict[str, Any]) -> None:
-            seconds = round(sum(row["seconds"] for row in outcomes.values()), 3)
-            common = metadata(config | dataclasses.asdict(mode), status=status, wall_clock_s=seconds)
-            save(path, DataReport(**common, name=f"{self.name}_all", data={"steps": outcomes}))
-
-        if before:
-            print(f"continuing: {', '.join(before)} done already; delete {state} to begin again")
-        status, outcomes = run_steps(steps, before, lambda rows: report(state, "running", rows))
-        word = {0: "finished", 130: "interrupted"}.get(status, "failed")
-        for path in {state, self.file("all.json", mode, given)}:
-            report(path, word, outcomes)
-        if status:
-            print(f"{word}; the same command continues with {list(outcomes)[-1]}", file=sys.stderr)
-        elif next_command:
+        state = self.file("all.json", dataclasses.replace(mode, publish=False))
+        copy = self.file("all.json", mode, given)
+        status = run_continued(steps, state, f"{self.name}_all", dataclasses.asdict(mode), copy)
+        if not status and next_command:
             print(f"next:\n  {next_command}")
         return status
-
-    def _outcomes_so_far(self, state: Path, config: dict[str, Any]) -> dict[str, Any]:
-        """The steps that an unfinished `all` of the same commit and settings has behind it."""
-        if not state.exists():
-            return {}
-        try:
-            earlier: Metadata = load(state, DataReport)
-        except UserError:
-            return {}
-        if earlier.status == "finished" or earlier.config != config or earlier.commit != git_state()[0]:
-            return {}
-        return {name: row for name, row in earlier.data["steps"].items() if row["outcome"] != "failed"}
-
-
-def _smoke_run(words: list[str]) -> None:
-    """`train.py` with these words. Raises as `Chapter.call` does where it is interrupted or fails."""
-    from train import main
-
-    status = main(words)
-    if status in (130, 143):
-        raise KeyboardInterrupt
-    if status:
-        raise TrainingFailure(f"train.py {' '.join(words)} ended with status {status}.")
-
-
-def _wait(child: subprocess.Popen[bytes]) -> int:
-    """The exit status of `child`. Ctrl-C and SIGTERM leave it the time to save what it has."""
-    # A terminal sends Ctrl-C to both processes. `subprocess.run` would kill the child a quarter of a second later.
-    before = {
-        signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),
-        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: child.terminate()),
-    }
-    try:
-        return child.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
