@@ -34,6 +34,7 @@ import yaml
 from analysis.compare import format_rate
 from analysis.reports import Hardware, Rate
 from analysis.runs import machine
+from common.dotted import look_up
 from common.errors import UserError
 from common.files import write_atomically
 from common.renamed import today
@@ -47,21 +48,6 @@ SWEEP = re.compile(r"<!--sweep (\S+?)-->(.*?)<!--/sweep-->", re.S)
 # Also at the beginning of a line of a quotation or a list, where it does the same.
 AT_LINE_START = re.compile(r"^(?:[ \t>*+-]|\d+[.)])*<!--value .*$", re.M)
 CHAPTERS = re.compile(r"<!--chapters-->(.*?)<!--/chapters-->", re.S)
-
-
-def look_up(value: Any, path: str) -> Any:
-    """The element of a JSON value at a dotted path, such as `episodes.0.seed`. Raises `KeyError`.
-
-    A number also counts the entries of an object, for keys that have spaces in them; `2:5` takes a part of a list.
-    """
-    for part in path.split("."):
-        if isinstance(value, list) and ":" in part:
-            value = value[slice(*(int(end) if end else None for end in part.split(":")))]
-            continue
-        if isinstance(value, dict) and part.isdigit() and part not in value:
-            value = list(value.values())
-        value = value[int(part)] if isinstance(value, list) else value[part]
-    return value
 
 
 def show(value: Any, form: str) -> str:

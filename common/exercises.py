@@ -32,11 +32,12 @@ import textwrap
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from common.dotted import look_up
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -156,10 +157,14 @@ def check(function: Callable[..., Any], cases: Callable[[], Iterable[Case]]) -> 
     return 0
 
 
+def entry(file: str, path: str) -> Any:
+    """What stands in a report of the project at a dotted path (`common.dotted`)."""
+    return look_up(json.loads((ROOT / file).read_text(encoding="utf-8")), path)
+
+
 def recorded(file: str, path: str) -> float:
     """A measured number out of a report of the project, at a dotted path such as `data.seeds.0.steps_to_95`."""
-    report = json.loads((ROOT / file).read_text(encoding="utf-8"))
-    return float(reduce(lambda v, part: v[int(part)] if isinstance(v, list) else v[part], path.split("."), report))
+    return float(entry(file, path))
 
 
 def predict(

@@ -12,15 +12,14 @@ from __future__ import annotations
 
 import sys
 
-from analysis.reports import DataReport, load
-from common.exercises import ROOT, predict
+from common.exercises import entry, predict
 
-REPORT = ROOT / "results/ch10_readiness_fetchpush-v4.json"
+REPORT = "results/ch10_readiness_fetchpush-v4.json"
 
 
 def failed() -> list[str]:
     """Names of the tests that it fails."""
-    return load(REPORT, DataReport).data["verdict"]["failed"]
+    return entry(REPORT, "data.verdict.failed")
 
 
 def explain(predicted: float, measured: float) -> str:
