@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -136,7 +137,7 @@ def available(env: gym.Env) -> dict[str, Factor]:
     return {name: factor for name, factor in FACTORS.items() if object_too or not factor.of_object}
 
 
-class Robot(SeededWrapper):
+class Robot(SeededWrapper, ABC):
     """A Fetch task with named factors, all at their nominal values until `values` says otherwise.
 
     Order, from the policy to the simulator: noise, delay, gain. `values` holds what the current episode has.
@@ -153,9 +154,9 @@ class Robot(SeededWrapper):
         self.factors = available(env)
         self.values = {name: factor.nominal for name, factor in self.factors.items()}
 
+    @abstractmethod
     def choose(self) -> dict[str, float]:
         """The values of the next episode, as far as they differ from the nominal ones."""
-        raise NotImplementedError
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Choose the robot, and reset it; `info["robot"]` says what it is."""

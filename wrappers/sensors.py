@@ -8,6 +8,7 @@ copy, and the command stays as it is.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import gymnasium as gym
@@ -49,7 +50,7 @@ def sensor_matrix(size: int) -> np.ndarray:
     return matrix
 
 
-class SensorWrapper(SeededWrapper):
+class SensorWrapper(SeededWrapper, ABC):
     """Base of perturbations of what is measured: a subclass turns true measurements into seen ones (`measure`)."""
 
     def __init__(self, env: gym.Env):
@@ -65,9 +66,9 @@ class SensorWrapper(SeededWrapper):
     def start(self, true: np.ndarray) -> None:
         """An episode begins with the measurements `true` (O + G,), float64: forget the last one."""
 
+    @abstractmethod
     def measure(self, true: np.ndarray) -> np.ndarray:
         """What is seen (O + G,) where `true` (O + G,), observation and achieved goal in a row, is the case."""
-        raise NotImplementedError
 
     def begin(self, observation: Any) -> Any:
         """The first observation is measured, too."""

@@ -17,7 +17,7 @@ from envs.rollout import run_episode
 from envs.task import Task
 from tests.contract import tiny
 from wrappers.noise import Autoregression
-from wrappers.sensors import ANGLE, ENCODER
+from wrappers.sensors import ANGLE, ENCODER, SensorWrapper
 
 
 @pytest.fixture(autouse=True)
@@ -208,3 +208,8 @@ def test_flat_observations_have_no_sensors_and_no_goals() -> None:
     for text in ("obs_noise:scale=sensor", "obs_noise:true_goals=true"):
         with pytest.raises(UserError):
             Task("TinyFlat-v0", (text,)).make()
+
+
+def test_a_sensor_that_measures_nothing_is_not_built() -> None:
+    with pytest.raises(TypeError, match="abstract.*measure"):
+        SensorWrapper(Task("FetchPush-v4").make())

@@ -152,3 +152,8 @@ def test_the_model_of_other_environments_is_left_alone() -> None:
     assert isinstance(changed.unwrapped._model, mujoco.MjModel)
     assert plain.unwrapped._model is not changed.unwrapped._model
     assert plain.unwrapped._model.eq_solref[0, 0] == pytest.approx(0.02)
+
+
+def test_a_robot_without_a_choice_is_not_built() -> None:
+    with pytest.raises(TypeError, match="abstract.*choose"):
+        Robot(Task(PUSH).make())
