@@ -9,7 +9,7 @@ from common.errors import UserError, closest
 
 @dataclass(frozen=True)
 class Perturbation:
-    """`wrappers` with a place for the size, `{}`. `whole`: sizes are numbers of steps."""
+    """`wrappers`; those that perturb have a place for the size, `{}`. `whole`: sizes are numbers of steps."""
 
     about: str
     wrappers: tuple[str, ...]
@@ -18,8 +18,9 @@ class Perturbation:
     whole: bool = False
 
     def around(self, size: float) -> tuple[str, ...]:
-        """The wrappers at this size; none at 0, where nothing is perturbed."""
-        return tuple(text.format(int(size) if self.whole else f"{size:g}") for text in self.wrappers) if size else ()
+        """The wrappers at this size; at 0 only those that do not depend on it, such as a filter under test."""
+        kept = [text for text in self.wrappers if size or "{}" not in text]
+        return tuple(text.format(int(size) if self.whole else f"{size:g}") for text in kept)
 
 
 METRES, STEPS = "0,0.005,0.01,0.02,0.03,0.05", "0,1,2,3,5"

@@ -63,7 +63,7 @@ ASYMMETRIC = PUSH_PIXELS | {
 # policy learns to stand where the arm hides the block, and the places that it then reads are guesses.
 LOCATING: dict[str, Any] = {
     "backend": "locating", "wrap": ("pixels:goal_mode=both,camera=near+front,size=64",),
-    "encoder": "locating:trunk=spatial,bf16=true", "total_steps": 96_000, "buffer_size": 100_000,
+    "encoder": "locating:trunk=spatial,bf16=true", "total_steps": 200_000, "buffer_size": 200_000,
     "checkpoint_every": 8_000, "eval_every": 8_000, "eval_episodes": 50,
 }  # fmt: skip
 # There is a picture of 16 pixels, which this encoder does not read.

@@ -90,14 +90,10 @@ class ObservationNoise(SensorWrapper):
             noise[: self.sizes[0]] = self.matrix @ noise[: self.sizes[0]]
         return true + noise
 
-    def _seen(self, observation: Any) -> Any:
-        seen = super()._seen(observation)
-        return seen | {"achieved_goal": observation["achieved_goal"]} if self.true_goals else seen
-
     def measured_goal_at(self) -> int | None:
         """With `true_goals`: where in `observation` the achieved goal is measured. Raises `ValueError` if nowhere."""
         if not self.true_goals:
-            return None
+            return super().measured_goal_at()
         if self._copy is None:
             self.reset()
         if self._copy is None:

@@ -60,8 +60,9 @@ class SensorWrapper(SeededWrapper, ABC):
             raise ValueError("it needs observations of floating-point numbers.")
         goal = spaces["achieved_goal"].shape if "achieved_goal" in spaces else (0,)
         self.sizes = int(np.prod(spaces["observation"].shape)), int(np.prod(goal))
-        # Where in `observation` the achieved goal stands.
+        # Where in `observation` the achieved goal stands; and whether it is the truth, kept for hindsight alone.
         self._copy: int | None = None
+        self._goal_is_true = False
 
     def start(self, true: np.ndarray) -> None:
         """An episode begins with the measurements `true` (O + G,), float64: forget the last one."""
@@ -74,6 +75,7 @@ class SensorWrapper(SeededWrapper, ABC):
         """The first observation is measured, too."""
         if isinstance(observation, dict):
             self._copy = place_of(observation["observation"].reshape(-1), observation["achieved_goal"].reshape(-1))
+            self._goal_is_true = self.measured_goal_at() is not None
         self.start(self._flat(observation))
         return self._seen(observation)
 
@@ -81,6 +83,11 @@ class SensorWrapper(SeededWrapper, ABC):
         """Step, and measure."""
         observation, *rest = self.env.step(action)
         return self._seen(observation), *rest
+
+    def measured_goal_at(self) -> int | None:
+        """Where in `observation` the achieved goal is measured, if `achieved_goal` is kept true (`obs_noise`)."""
+        inner = self.env
+        return inner.get_wrapper_attr("measured_goal_at")() if inner.has_wrapper_attr("measured_goal_at") else None
 
     @staticmethod
     def _flat(observation: Any) -> np.ndarray:
@@ -93,7 +100,9 @@ class SensorWrapper(SeededWrapper, ABC):
         if not isinstance(observation, dict):
             return seen.reshape(observation.shape).astype(observation.dtype)
         measured, goal = seen[:size], seen[size:]
-        if self._copy is not None:
+        if self._goal_is_true:
+            goal = observation["achieved_goal"]
+        elif self._copy is not None:
             goal = measured[self._copy : self._copy + len(goal)]
         return observation | {
             key: value.reshape(observation[key].shape).astype(observation[key].dtype)

@@ -124,6 +124,18 @@ def test_true_goals_stay_and_the_copy_is_noisy() -> None:
         assert abs(seen["observation"][3:6] - seen["achieved_goal"]).max() > 1e-3
 
 
+def test_true_goals_pass_a_filter_untouched() -> None:
+    """The filter works on what is measured; the goal that hindsight is given stays the simulator's."""
+    task = Task("FetchPush-v4", ("obs_noise:std=0.02,true_goals=true", "obs_lowpass:alpha=0.3"))
+    with contextlib.closing(task.make()) as env:
+        env.reset(seed=0)
+        assert env.get_wrapper_attr("measured_goal_at")() == 3
+        for _ in range(30):
+            seen = env.step(np.array([1, 0, 0, 0], np.float32))[0]
+            assert np.array_equal(seen["achieved_goal"], env.get_wrapper_attr("truth").achieved_goal)
+        assert abs(seen["observation"][3:6] - seen["achieved_goal"]).max() > 1e-3
+
+
 def test_a_dropout_holds_the_measurement_and_its_copy() -> None:
     prob, steps, frozen, episodes = 0.1, 4, 0, 60
     task = Task("FetchReach-v4", ("obs_noise:std=0.01", f"obs_dropout:prob={prob},steps={steps}"))
