@@ -20,7 +20,7 @@ from typing import Any
 
 from chapter import DEFAULT, Chapter, Mode
 
-from analysis.robustness import compared, curve_of, gains_text, outcome, read_grid, run_of, table_text, tables_of
+from analysis.robustness import compared, gains_text, read_grid, tables_of
 from common.errors import UserError
 from common.seeds import parse_seeds
 from configs.perturbations import ACTION, OBSERVATION, Perturbation, chosen
@@ -52,23 +52,11 @@ def paths_of(text: str | None, env: str, mode: Mode) -> list[str]:
 
 def curves_of(agents: dict[str, list[str]], env: str, kind: Perturbation, grid: list[float], n_episodes: int,
               mode: Mode) -> dict[str, Any]:  # fmt: skip
-    """One perturbation: for each name in `agents` the curve over its checkpoints, or over the one controller."""
+    """The curves of `persistence.robustness.curves_of`, on all cores; points are kept among the chapter's files."""
     from callbacks.acting import acting
-    from persistence.grid import Point, evaluate_grid
+    from persistence.robustness import curves_of as measured
 
-    curves = {}
-    for name, members in agents.items():
-        runs = []
-        for agent in members:
-            trained = {"trained_wraps": False} if agent.endswith(".zip") else {}
-            points = [Point(agent, env, kind.around(size), {"size": size}, **trained) for size in grid]
-            found = evaluate_grid(points, range(n_episodes), outcome, acting, keep=chapter.file("grid", mode))
-            columns = [{metric: point.column(metric) for metric in ("success", "held", "any")} for point in found]
-            runs.append(run_of(Path(agent).name, columns) | {"seconds": sum(point.seconds for point in found)})
-        curves[name] = curve_of(grid, runs)
-    panel = {"about": kind.about, "wrappers": list(kind.wrappers), "unit": kind.unit, "grid": grid, "curves": curves}
-    print(f"\n{env}, {kind.about}\n{table_text(grid, curves, kind.unit)}", flush=True)
-    return panel
+    return measured(agents, env, kind, grid, n_episodes, acting, chapter.file("grid", mode))
 
 
 def sweep(kinds: dict[str, Perturbation], env: str, ckpts: str | None, agent: str, grid: str | None, n_episodes: int,
@@ -136,7 +124,10 @@ def train_robust(env: str = PUSH, std: float = 0.02, mixed: bool = False, true_g
 @chapter.command
 def compare(env: str = PUSH, kind: str = "white", ckpts: str | None = None, robust: str | None = None,
             grid: str | None = None, n_episodes: int = 100, mode: Mode = DEFAULT) -> int:  # fmt: skip
-    """Clean policies against those trained under noise: area, critical size, cost, P(improvement)."""
+    """Clean policies against those trained under noise: area, critical size, cost, P(improvement).
+
+    A filter that a policy was trained behind is part of it and stays; of other wrappers of training nothing does.
+    """
     from analysis.plots import save_figure
     from analysis.robustness_figures import curves_figure
 
