@@ -4,7 +4,7 @@
     python scripts/ch07_robustness_curves.py obs-sweep --kinds white --grid 0,0.02,0.05 --ckpts checkpoints/first.zip
     python scripts/ch07_robustness_curves.py act-sweep --env FetchPush-v4            # noise, pull and delay of actions
     python scripts/ch07_robustness_curves.py baseline                                # the scripted controllers alone
-    python scripts/ch07_robustness_curves.py train-robust --std 0.02 --seeds 0-2     # SAC and HER under noise
+    python scripts/ch07_robustness_curves.py train-robust --std 0.01 --alpha 0.3     # SAC and HER under noise, filtered
     python scripts/ch07_robustness_curves.py video --sizes 0,0.01,0.02,0.05              # one policy, rising noise
     python scripts/ch07_robustness_curves.py compare --env FetchPush-v4              # clean and trained under noise
 
@@ -108,15 +108,20 @@ def baseline(envs: str = f"{REACH},{PUSH},{PICK}", kinds: str = "white,action,de
 
 
 @chapter.command
-def train_robust(env: str = PUSH, std: float = 0.02, mixed: bool = False, true_goals: bool = True, seeds: str = "0",
-                 total_steps: int | None = None, mode: Mode = DEFAULT) -> int:  # fmt: skip
-    """SAC and hindsight with the recipe of the task, under observation noise; nothing else is changed."""
+def train_robust(env: str = PUSH, std: float = 0.02, mixed: bool = False, true_goals: bool = True, alpha: float = 1.0,
+                 seeds: str = "0", total_steps: int | None = None, mode: Mode = DEFAULT) -> int:  # fmt: skip
+    """SAC and hindsight with the recipe of the task, under observation noise; nothing else is changed.
+
+    `alpha` below 1 puts a low-pass filter between noise and policy, for training and for good.
+    """
     goals = "true" if true_goals else "noisy"
+    behind = f"filter_{alpha:g}_" if alpha != 1 else ""
     wrap = f"obs_noise:std={std:g},mixed={str(mixed).lower()},true_goals={str(true_goals).lower()}"
     flags = ["--algo", "sac", "--her", "--env", env, "--wrap", wrap]
+    flags += ["--wrap", f"obs_lowpass:alpha={alpha:g}"] if behind else []
     flags += ["--total-steps", str(total_steps)] if total_steps is not None else []
     for seed in parse_seeds(seeds)[: 1 if mode.smoke else None]:
-        out = f"robust_{short(env)}_{'mixed' if mixed else goals + '_goals'}_{std:g}_seed{seed}"
+        out = f"robust_{short(env)}_{behind}{'mixed' if mixed else goals + '_goals'}_{std:g}_seed{seed}"
         chapter.train(*flags, "--seed", str(seed), out=out, mode=mode)
     return 0
 

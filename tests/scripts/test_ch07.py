@@ -67,6 +67,9 @@ def test_training_under_noise_names_its_wrapper(script: ModuleType, monkeypatch:
     (wrap,) = [word for word in seen[0] if word.startswith("obs_noise")]
     assert Task(script.PUSH, (wrap,)) == Task(script.PUSH, ("obs_noise:std=0.03",))
     assert seen[0][seen[0].index("--total-steps") + 1] == "500"
+    assert script.chapter.commands["train-robust"](std=0.01, alpha=0.3, seeds="2") == 0
+    assert seen[-1][-1] == "robust_push_filter_0.3_true_goals_0.01_seed2"
+    assert [word.partition(":")[0] for word in seen[-1] if ":" in word] == ["obs_noise", "obs_lowpass"]
 
 
 def test_a_film_has_a_column_a_size(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
