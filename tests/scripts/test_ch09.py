@@ -43,6 +43,17 @@ def test_every_arm_is_a_run_that_can_be_resolved(arm: str, smoke: bool) -> None:
         assert "goal_mode=none" in wrap
 
 
+def test_lifting_is_watched_from_two_sides() -> None:
+    assert "camera=near," in run_config("distil", 0).wrap[0]
+    config = run_config("distil", 0, "FetchPickAndPlace-v4")
+    assert "camera=near+front," in config.wrap[0] and "PickAndPlace" in resolve(config).settings["teacher"]
+
+
+def test_training_of_reach_is_judged_by_episodes_enough_for_the_rule() -> None:
+    for arm in ("state", "pixels", "pixels_drq"):
+        assert resolve(run_config(arm, 0)).settings["eval_episodes"] >= 50
+
+
 def test_arms_that_do_not_exist() -> None:
     with pytest.raises(UserError, match="unknown arm pixel;.*Did you mean pixels"):
         run_config("pixel", 0)
