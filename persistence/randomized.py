@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from analysis.randomization import HALF, NOMINAL, TOGETHER, robot_rows
 from analysis.readiness import deployment_row
 from common.errors import UserError, closest
+from common.seeds import parse_seeds
 from persistence.deployment import ends_of_factors
 from persistence.grid import Found, Point, evaluate_grid
 from wrappers.randomization import FACTORS
+
+LONGER = "all, twice as long"
 
 
 def arms_of(factors: str | None, widths: str) -> dict[str, str]:
@@ -34,6 +37,29 @@ def arms_of(factors: str | None, widths: str) -> dict[str, str]:
         name, wrap = ("all", "randomize") if share == 1 else (f"all, width {share:g}", f"randomize:width={share:g}")
         together[name] = wrap
     return {"clean": "", **{name: f"randomize:factors={name}" for name in single}, **together}
+
+
+class Run(NamedTuple):
+    """One training: its arm, its wrapper in training ("" for none), its seed, and for how many times the steps."""
+
+    arm: str
+    wrap: str
+    seed: int
+    times: int = 1
+
+    @property
+    def name(self) -> str:
+        """Of its files, behind the task's."""
+        return f"{self.arm.replace(', width ', '-').replace(', twice as long', '-longer')}_seed{self.seed}"
+
+
+def runs_of(factors: str | None, widths: str, seeds: str, longer: str | None) -> list[Run]:
+    """Every arm of `arms_of` with each of `seeds`, and the whole ranges for twice the steps with each of `longer`.
+
+    Raises `UserError`.
+    """
+    runs = [Run(arm, wrap, seed) for arm, wrap in arms_of(factors, widths).items() for seed in parse_seeds(seeds)]
+    return runs + [Run(LONGER, "randomize", seed, 2) for seed in (parse_seeds(longer) if longer else [])]
 
 
 def meet(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +33,16 @@ SHIFTS = {
 
 
 def arms_of(augmentations: str, students: str | None) -> dict[str, str | None]:
-    """Checkpoints by augmentation, None where one has to be trained. `students`: NAME=CHECKPOINT, joined by commas.
+    """What finished checkpoints begin with, by augmentation; None where they have to be trained.
 
-    Raises `UserError`.
+    `students`: NAME=PREFIX, joined by commas. Raises `UserError`.
     """
     given = {}
     for text in (part for part in (students or "").split(",") if part):
-        name, _, path = text.partition("=")
-        if not path:
-            raise UserError(f"--students {text}: NAME=CHECKPOINT is needed, such as shift=runs/ch09/student.zip.")
-        given[name] = path
+        name, _, prefix = text.partition("=")
+        if not prefix:
+            raise UserError(f"--students {text}: NAME=PREFIX is needed, such as shift=runs/ch09/student_seed.")
+        given[name] = prefix
     arms = [name for name in augmentations.split(",") if name]
     for name in (*arms, *given):
         if name not in AUGMENTATIONS:
@@ -62,14 +62,14 @@ def student_flags(name: str, seed: int, total_steps: int | None, smoke: bool) ->
 
 
 def look(
-    trained: Mapping[str, str], env_id: str, episodes: int, seed: int = 0, faster: Callable[[Any], Any] | None = None,
-    keep: str | Path | None = None, tell: Callable[[Found], None] | None = None, shifts: Mapping[str, str] = SHIFTS,
+    trained: Sequence[tuple[str, int, str]], env_id: str, episodes: int, keep: str | Path | None = None,
+    tell: Callable[[Found], None] | None = None, shifts: Mapping[str, str] = SHIFTS,
 ) -> dict[str, Any]:  # fmt: skip
-    """Success of the students `trained`, by augmentation, under each of `shifts`: rows of `robot_rows`."""
+    """Success of students, `trained` (augmentation, seed, checkpoint), under each of `shifts`: rows of `robot_rows`."""
     points = [
         Point(path, env_id, (wrap,) if wrap else (), {"arm": arm, "seed": seed, "robot": shift})
-        for arm, path in trained.items() for shift, wrap in shifts.items()
+        for arm, seed, path in trained for shift, wrap in shifts.items()
     ]  # fmt: skip
-    found = evaluate_grid(points, range(episodes), deployment_row, faster, keep=keep, tell=tell)
+    found = evaluate_grid(points, range(episodes), deployment_row, keep=keep, tell=tell)
     rows = robot_rows([(*(f.point.labels[key] for key in ("arm", "seed", "robot")), f.rows) for f in found])
     return {"rows": rows, "shifts": dict(shifts)}

@@ -2,7 +2,7 @@
 
     python scripts/ch10_reality_gap.py readiness --ckpt checkpoints/reference/FetchPush-v4.zip
     python scripts/ch10_reality_gap.py readiness --ckpt checkpoints/reference/FetchSlide-v4.zip   # should fail
-    python scripts/ch10_reality_gap.py randomize --seeds 0,1     # trained with and without: success robot by robot
+    python scripts/ch10_reality_gap.py randomize --longer 0,1    # trained with and without: success robot by robot
     python scripts/ch10_reality_gap.py randomize --factors friction,lag --seeds 0          # one factor at a time
     python scripts/ch10_reality_gap.py augment                   # students from pixels under other cameras and lights
     python scripts/ch10_reality_gap.py sysid --retrain-steps 60000   # a robot from its logs, and a policy for it
@@ -72,59 +72,60 @@ def readiness(ckpt: str = PUSH, n_episodes: int = 200, perturbed_episodes: int =
 
 @chapter.command
 def randomize(env: str = PUSH_ID, seeds: str = "0,1", factors: str | None = None, widths: str = "0.5,1",
-              clean: str | None = None, total_steps: int | None = None, n_episodes: int = 100,
-              mode: Mode = DEFAULT) -> int:  # fmt: skip
+              longer: str | None = None, clean: str | None = None, total_steps: int | None = None,
+              n_episodes: int = 100, mode: Mode = DEFAULT) -> int:  # fmt: skip
     """Policies trained with and without randomised robots, over robots at the ends of each factor's range.
 
-    `widths`: shares of the ranges, an arm with all factors each. `clean`: prefix of finished checkpoints of the recipe,
-    PREFIX0.zip and so on, instead of training them again.
+    `widths`: shares of the ranges, an arm with all factors each. `longer`: seeds of one more arm, the whole ranges for
+    twice the steps. `clean`: prefix of finished checkpoints of the recipe, PREFIX0.zip and so on, instead of training.
     """
     from analysis.plots import save_figure
     from analysis.randomization import robots_figure, summary, table_text
     from callbacks.acting import acting
-    from persistence.randomized import arms_of, meet
+    from persistence.randomized import meet, runs_of
 
-    length = ["--total-steps", str(total_steps)] if total_steps and not mode.smoke else []
-    trained: list[tuple[str, int, str]] = []
-    for arm, wrap in arms_of(factors, widths).items():
-        for seed in parse_seeds(seeds)[: 1 if mode.smoke else None]:
-            if arm == "clean" and clean and not mode.smoke:
-                trained.append((arm, seed, f"{clean}{seed}.zip"))
-                continue
-            out = f"{env}_{arm.replace(', width ', '-')}_seed{seed}"
-            flags = [*FLAGS, "--env", env, *(["--wrap", wrap] if wrap else []), "--seed", str(seed), *length]
-            chapter.train(*flags, out=out, mode=mode)
-            trained.append((arm, seed, str(chapter.file(f"{out}.zip", mode))))
+    seeds, longer, clean = ("0", None, None) if mode.smoke else (seeds, longer, clean)
+    trained, steps = [], {}
+    for run in runs_of(factors, widths, seeds, longer):
+        path = f"{clean}{run.seed}.zip" if clean and run.arm == "clean" else ""
+        if not path:
+            length = total_steps if run.times == 1 else run.times * (total_steps or steps["clean"])
+            flags = [*FLAGS, "--env", env, *(["--wrap", run.wrap] if run.wrap else []), "--seed", str(run.seed),
+                     *(["--total-steps", str(length)] if length and not mode.smoke else [])]  # fmt: skip
+            chapter.train(*flags, out=f"{env}_{run.name}", mode=mode)
+            path = str(chapter.file(f"{env}_{run.name}.zip", mode))
+        steps[run.arm] = load(Path(path).with_suffix(".meta.json"), TrainMeta).steps
+        trained.append((run.arm, run.seed, path))
     episodes, ends = (1, 1) if mode.smoke else (n_episodes, None)
     data = meet(trained, env, episodes, acting, chapter.file("grid", mode), tell, ends)
     print(table_text(data["rows"]))
-    data["steps"] = {arm: load(Path(path).with_suffix(".meta.json"), TrainMeta).steps for arm, _, path in trained}
-    data["summary"] = summary(data["rows"])
+    data |= {"steps": steps, "summary": summary(data["rows"])}
     save_figure(robots_figure(data["rows"]), str(chapter.file(f"randomize_{env.lower()}.png", mode)))
     chapter.write(f"randomize_{env.lower()}", data, mode, env_id=env)
     return 0
 
 
 @chapter.command
-def augment(augmentations: str = "none,shift,crop,jitter", students: str | None = None, seed: int = 0,
+def augment(augmentations: str = "none,shift,crop,jitter", students: str | None = None, seeds: str = "0,1",
             total_steps: int | None = None, n_episodes: int = 100, mode: Mode = DEFAULT) -> int:  # fmt: skip
-    """Students of Push from pixels, one for each augmentation, under changed cameras, lights and colours.
+    """Students of Push from pixels, one for each augmentation and seed, under changed cameras, lights and colours.
 
-    `students`: finished ones, NAME=CHECKPOINT joined by commas; the others are trained as in chapter 09 (`distil`).
+    `students`: prefixes of finished ones (NAME=PREFIX, joined by commas); the others are trained as in chapter 09.
     """
     from analysis.plots import save_figure
     from analysis.randomization import robots_figure, table_text
     from persistence.visual import SHIFTS, arms_of, look, student_flags
 
-    trained = {}
-    for name, path in arms_of("shift" if mode.smoke else augmentations, students).items():
-        if path is None or mode.smoke:
+    augmentations, seeds, students = ("shift", "0", None) if mode.smoke else (augmentations, seeds, students)
+    trained = []
+    for name, prefix in arms_of(augmentations, students).items():
+        for seed in parse_seeds(seeds):
             out = f"{PUSH_ID}_student_{name}_seed{seed}"
-            chapter.train(*student_flags(name, seed, total_steps, mode.smoke), out=out, mode=mode)
-            path = str(chapter.file(f"{out}.zip", mode))
-        trained[name] = path
+            if not prefix:
+                chapter.train(*student_flags(name, seed, total_steps, mode.smoke), out=out, mode=mode)
+            trained.append((name, seed, f"{prefix}{seed}.zip" if prefix else str(chapter.file(f"{out}.zip", mode))))
     shifts, episodes = (dict(list(SHIFTS.items())[:2]), 1) if mode.smoke else (SHIFTS, n_episodes)
-    data = look(trained, PUSH_ID, episodes, seed, None, chapter.file("grid", mode), tell, shifts)
+    data = look(trained, PUSH_ID, episodes, chapter.file("grid", mode), tell, shifts)
     print(table_text(data["rows"]))
     save_figure(robots_figure(data["rows"]), str(chapter.file("augment.png", mode)))
     chapter.write("augment", data, mode, env_id=PUSH_ID)

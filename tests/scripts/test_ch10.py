@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
@@ -12,7 +13,7 @@ import pytest
 
 import persistence.version_gap as version_gap
 from analysis.readiness import NAMES
-from analysis.reports import DataReport, load
+from analysis.reports import DataReport, TrainMeta, load
 from common.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,14 +62,19 @@ def test_randomize_trains_each_arm_and_meets_every_robot(
     monkeypatch.setattr("persistence.randomized.ends_of_factors", lambda path, env_id: {"lag ×2": "plant:lag=2"})
     for suffix in (".zip", ".meta.json"):
         shutil.copy(PUSH.removesuffix(".zip") + suffix, f"clean_seed0{suffix}")
-    assert script.randomize(seeds="0", factors="lag", widths="0.5,1", clean="clean_seed", n_episodes=1) == 0
-    wraps = ["randomize:factors=lag", "randomize:width=0.5", "randomize"]
+    arms = {"factors": "lag", "widths": "0.5,1", "longer": "0", "clean": "clean_seed"}
+    assert script.randomize(seeds="0", **arms, n_episodes=1) == 0
+    wraps = ["randomize:factors=lag", "randomize:width=0.5", "randomize", "randomize"]
     assert [flags[flags.index("--wrap") + 1] for flags in trained] == wraps
+    # Only the last one does not take the recipe's steps, but twice as many as the clean policy took.
+    assert [flags[flags.index("--total-steps") + 1 :] for flags in trained if "--total-steps" in flags] == [
+        (str(2 * load("clean_seed0.meta.json", TrainMeta).steps),)
+    ]
     data = load("runs/ch10/randomize_fetchpush-v4.json", DataReport).data
     assert [row["robot"] for row in data["rows"]] == [
         "nominal", "lag ×2", "delay 1", "delay 2", "all, half range", "all together"
     ]  # fmt: skip
-    assert set(data["summary"]) == {"clean", "lag", "all, width 0.5", "all"}
+    assert set(data["summary"]) == {"clean", "lag", "all, width 0.5", "all", "all, twice as long"}
     assert data["summary"]["lag"]["worst"]["n"] <= 1
     assert Path("runs/ch10/randomize_fetchpush-v4.png").stat().st_size > 10_000
 
@@ -78,13 +84,19 @@ def test_augment_trains_a_student_for_each_augmentation(
 ) -> None:
     """The policy from state stands in for the students, and a plain and a shifted task for what they would see."""
     monkeypatch.setattr("persistence.visual.SHIFTS", {"as trained": "", "light ±50%": "plant:lag=0.5"})
-    assert script.augment("none,jitter,shift", students=f"shift={PUSH}", n_episodes=1, total_steps=900) == 0
-    augments = [flags[flags.index("--augment") + 1] for flags in trained if "--augment" in flags]
-    assert len(trained) == 2 and augments[-1] == "jitter"
+    for seed in (0, 1):
+        for suffix in (".zip", ".meta.json"):
+            shutil.copy(PUSH.removesuffix(".zip") + suffix, f"shift_seed{seed}{suffix}")
+    names, given = "none,jitter,shift", "shift=shift_seed"
+    assert script.augment(names, students=given, seeds="0,1", n_episodes=1, total_steps=900) == 0
+    flags_of_runs = [dict(pairwise(flags)) for flags in trained]
+    runs = [(flags["--augment"], flags.get("--seed", "0")) for flags in flags_of_runs]
+    assert runs == [("none", "0"), ("none", "1"), ("jitter", "0"), ("jitter", "1")]
     assert all("dagger" in flags and flags[flags.index("--total-steps") + 1] == "900" for flags in trained)
     data = load("runs/ch10/augment.json", DataReport).data
     assert [row["robot"] for row in data["rows"]] == ["as trained", "light ±50%"]
     assert set(data["rows"][0]["arms"]) == {"none", "jitter", "shift"}
+    assert set(data["rows"][1]["arms"]["shift"]["seeds"]) == {"0", "1"}
     assert Path("runs/ch10/augment.png").stat().st_size > 10_000
 
 
@@ -134,7 +146,9 @@ def test_the_term_that_a_version_added_is_found_in_logs_of_the_one_before(
         ("sysid", {"ckpt": "nothing.zip"}, "nothing"),
         ("sysid-version", {"robot": "nothing.json"}, "nothing.json"),
         ("augment", {"augmentations": "shfit"}, "mean shift"),
-        ("augment", {"students": "shift"}, "NAME=CHECKPOINT"),
+        ("augment", {"students": "shift"}, "NAME=PREFIX"),
+        ("randomize", {"longer": "1-"}, "is no seed"),
+        ("augment", {"seeds": "a"}, "is no seed"),
         ("augment", {"augmentations": ""}, "at least one"),
     ],
 )
