@@ -6,6 +6,10 @@
 In a simulator the state is there to be read, and critics are thrown away when the policy is deployed. Critics that read
 it learn at once what an action is worth, where those that see pictures must first learn to see. What remains for the
 encoder is the actor's own loss, which here is the one that trains it.
+
+Their target asks what the actor would do next, and that takes a look at the next picture. A look costs many times what
+an update of perceptrons does. So `critic_steps` updates of the critics share one, and one update of the actor follows.
+(TD3 delays its actor, too: Fujimoto et al. 2018, arXiv:1802.09477.)
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ from torch import Tensor, nn
 from agents.build import build_fast
 from agents.encoders.parts import RunningNorm
 from agents.fast_sac import FastSAC
-from agents.learner import Learner
+from agents.learner import Batch, Learner
 from agents.modules import TwinCritic, extractor_weights
 from agents.sac import Sac
 from common.errors import UserError
@@ -48,9 +52,10 @@ class AsymmetricSac(Sac):
     def __init__(
         self, features: int, actions: int, hidden: Any, learning_rate: float, tau: float, ent_coef: float | None,
         clip_targets: tuple[float, float] | None = None, device: str = "cpu", encoder: nn.Module | None = None, *,
-        truth: tuple[int, int],
+        truth: tuple[int, int], critic_steps: int = 1,
     ):  # fmt: skip
         super().__init__(features, actions, hidden, learning_rate, tau, ent_coef, clip_targets, device, encoder)
+        self.critic_steps = critic_steps
         self.truth = Truth(*truth).to(device)
         self.critic = TwinCritic(truth[0] + 2 * truth[1], actions, hidden).to(device)
         self.target = copy.deepcopy(self.critic).requires_grad_(False)
@@ -60,9 +65,24 @@ class AsymmetricSac(Sac):
         self.critic_optimizer = torch.optim.Adam(self.value.parameters(), lr=learning_rate)
         self.actor_optimizer = torch.optim.Adam(self.student.parameters(), lr=learning_rate)
 
-    def actor_reads(self, features: Tensor) -> Tensor:
-        """The features (B, F), which the actor's loss trains."""
-        return features
+    def update(self, batch: Batch) -> dict[str, Tensor]:
+        """`critic_steps` updates of the critics and one of the actor, for which each picture is looked at once."""
+        self.updates += 1
+        alpha = self.log_ent_coef.detach().exp()
+        noise, next_noise = batch.noise.chunk(2)
+        # (B, …) -> (B, F), with the gradient of the actor's loss
+        features = self.encoder(batch.observations)
+        with torch.no_grad():
+            next_features = self.encoder(batch.next_observations)
+        for step in range(self.critic_steps):
+            # Each row gets another row's noise, so that other actions are judged every time.
+            target = self.td_target(batch, next_noise.roll(step, 0), alpha, next_features)
+            measured = {"target_mean": target.mean()} | self.improve_critics(batch, features, target)
+            self.follow()
+        sample = self.actor.sample(features, noise)
+        measured |= {"ent_coef": alpha[0], "entropy": -sample.log_prob.detach().mean()}
+        measured |= self.improve_entropy_weight(sample.log_prob.detach()) if self.tuned else {}
+        return measured | self.improve_actor(self.truth(batch.observations), sample, alpha)
 
     def critics_read(self, observations: Any, features: Tensor) -> Tensor:
         """The truth (B, K) in place of the features."""
@@ -85,7 +105,7 @@ class Asymmetric(FastSAC):
         return AsymmetricSac(
             self.features, self.action_space.shape[0], self.policy_kwargs["net_arch"], self.learning_rate, self.tau,
             None if self.ent_coef == "auto" else float(self.ent_coef), bounds, str(self.device), self.encoder,
-            truth=(space["truth"].shape[0], space["desired_goal"].shape[0]),
+            truth=(space["truth"].shape[0], space["desired_goal"].shape[0]), critic_steps=self.fast["critic_steps"],
         )  # fmt: skip
 
 
@@ -97,4 +117,4 @@ def build_asymmetric(settings: dict[str, Any], env: VecEnv, device: str) -> Base
             "--backend asymmetric needs pictures and the truth beside them: "
             "add --wrap pixels:goal_mode=both,truth=true and --encoder."
         )
-    return build_fast(settings, env, device, {"sac": Asymmetric})
+    return build_fast(settings, env, device, {"sac": Asymmetric}, critic_steps=settings["critic_steps"])

@@ -97,7 +97,8 @@ class Sac:
         noise, next_noise = batch.noise.chunk(2)
         # (B, …) -> (B, F), with the gradient of the critics' loss
         features = self.encoder(batch.observations)
-        sample = self.actor.sample(self.actor_reads(features), noise)
+        # The actor reads what the encoder gives, and does not train it.
+        sample = self.actor.sample(features.detach(), noise)
         target = self.td_target(batch, next_noise, alpha)
         measured = {"ent_coef": alpha[0], "entropy": -sample.log_prob.detach().mean(), "target_mean": target.mean()}
         measured |= self.improve_entropy_weight(sample.log_prob.detach()) if self.tuned else {}
@@ -106,18 +107,14 @@ class Sac:
         self.follow()
         return measured
 
-    def actor_reads(self, features: Tensor) -> Tensor:
-        """What the actor makes of the encoder's features (B, F): it reads them, and does not train them."""
-        return features.detach()
-
     def critics_read(self, observations: Any, features: Tensor) -> Tensor:
         """What the critics judge by, (B, …): the encoder's features (B, F) of these observations."""
         return features
 
     @torch.no_grad()
-    def td_target(self, batch: Batch, noise: Tensor, alpha: Tensor) -> Tensor:
-        """What the critics should say, (B,)."""
-        next_features = self.encoder(batch.next_observations)
+    def td_target(self, batch: Batch, noise: Tensor, alpha: Tensor, next_features: Tensor | None = None) -> Tensor:
+        """What the critics should say, (B,). `next_features` (B, F): of the next observations, if they are known."""
+        next_features = self.encoder(batch.next_observations) if next_features is None else next_features
         # a' ~ π(·|s')
         following = self.actor.sample(next_features, noise)
         read = self.critics_read(batch.next_observations, next_features)

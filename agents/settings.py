@@ -140,6 +140,13 @@ class DaggerSettings:
 
 
 @dataclass(frozen=True)
+class AsymmetricSettings:
+    """Critics that read the state: agents/asymmetric.py."""
+
+    critic_steps: int = knob(1, "Updates of the critics for each one of the actor, on the same batch.", count(1_000))
+
+
+@dataclass(frozen=True)
 class LocatingSettings:
     """An encoder that is taught where the object is: agents/locating.py."""
 
@@ -175,7 +182,9 @@ ALGORITHMS = {"ppo": PpoSettings, "sac": SacSettings, "td3": Td3Settings}
 BACKENDS = {
     "fast": Backend(("sac", "td3"), (FastSettings,), "agents.build:build_fast"),
     "dagger": Backend(("sac",), (FastSettings, DaggerSettings), "agents.dagger:build_dagger", False, True),
-    "asymmetric": Backend(("sac",), (FastSettings,), "agents.asymmetric:build_asymmetric", sees=True),
+    "asymmetric": Backend(
+        ("sac",), (FastSettings, AsymmetricSettings), "agents.asymmetric:build_asymmetric", sees=True
+    ),
     "locating": Backend(
         ("sac",), (FastSettings, LocatingSettings), "agents.locating:build_locating", sees=True, reads_vectors=True
     ),

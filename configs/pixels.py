@@ -60,8 +60,9 @@ DISTIL: dict[str, Any] = {
     "random_action_prob": 0.1, "buffer_size": 100_000, "checkpoint_every": 4_000,
     "eval_every": 8_000, "eval_episodes": 20,
 }  # fmt: skip
+# The critics get as many updates as from state, and pictures are looked at for a third of them.
 ASYMMETRIC = PUSH_PIXELS | {
-    "backend": "asymmetric", "wrap": ("pixels:goal_mode=both,camera=near,size=64,truth=true",)
+    "backend": "asymmetric", "wrap": ("pixels:goal_mode=both,camera=near+front,size=64,truth=true",), "critic_steps": 3,
 }  # fmt: skip
 # SAC's part of it reads vectors, so that it can be the recipe from state. From one camera alone, whichever it is, the
 # policy learns to stand where the arm hides the block, and the places that it then reads are guesses.

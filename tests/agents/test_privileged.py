@@ -13,10 +13,11 @@ from tests.agents.test_encoders import SPACE, N, observations
 HIDDEN = (16,)
 
 
-def learner() -> AsymmetricSac:
+def learner(critic_steps: int = 1) -> AsymmetricSac:
     torch.manual_seed(0)
     encoder = ENCODERS.build("manipulation", SPACE)
-    return AsymmetricSac(encoder.features_dim, 4, HIDDEN, 1e-3, 0.01, 0.1, encoder=encoder, truth=(25, 3))
+    return AsymmetricSac(encoder.features_dim, 4, HIDDEN, 1e-3, 0.01, 0.1, encoder=encoder, truth=(25, 3),
+                         critic_steps=critic_steps)  # fmt: skip
 
 
 def batch(**changed: torch.Tensor) -> Batch:
@@ -63,8 +64,21 @@ def test_the_critics_of_an_asymmetric_learner_see_no_picture_and_its_actor_no_tr
     assert not [key for key in one.stock_weights() if key.startswith("critic.qf")]
 
 
-def test_a_learner_goes_on_where_its_state_was_taken() -> None:
-    one, other = learner(), learner()
+def test_critic_steps_share_a_look_at_the_pictures_and_judge_other_actions() -> None:
+    trained, looked, judged = learner(critic_steps=3), [], []
+    trained.encoder.register_forward_hook(lambda *_: looked.append(1))
+    trained.target.register_forward_hook(lambda _, read, __: judged.append(read[1]))
+    trained.update(batch())
+    # One look at the frames here, one at those after the step.
+    assert len(looked) == 2 and len(judged) == 3
+    assert not torch.equal(judged[0], judged[1]) and not torch.equal(judged[1], judged[2])
+    adam = trained.critic_optimizer.state[trained.critic.members[0][0].weight]
+    assert adam["step"] == 3 and trained.actor_optimizer.state[trained.actor.layers[0].weight]["step"] == 1
+
+
+@pytest.mark.parametrize("critic_steps", [1, 3])
+def test_a_learner_goes_on_where_its_state_was_taken(critic_steps: int) -> None:
+    one, other = learner(critic_steps), learner(critic_steps)
     one.update(batch())
     other.load(one.state())
     one.update(batch()), other.update(batch())

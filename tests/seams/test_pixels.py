@@ -25,7 +25,10 @@ SMALL = {
 }  # fmt: skip
 
 
-TOLD = {"backend": "asymmetric", "wrap": ("pixels:size=24,frames=2,truth=true",), "encoder": "spatial:points=4"}
+TOLD = {
+    "backend": "asymmetric", "wrap": ("pixels:size=24,frames=2,truth=true",), "encoder": "spatial:points=4",
+    "critic_steps": 2,
+}  # fmt: skip
 LOCATING = {
     "backend": "locating", "encoder": "locating:trunk=manipulation,features=5", "augment": "none", "mirror": True,
     "first_lessons": 3, "lesson_every": 2,
