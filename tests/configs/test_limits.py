@@ -24,6 +24,7 @@ BASE = {"target_policy_noise": TD3, "target_noise_clip": TD3, "action_noise": TD
 BASE |= dict.fromkeys(
     ("first_lessons", "lesson_every", "lesson_rate"), dataclasses.replace(SAC, backend="locating")
 )  # fmt: skip
+BASE["critic_steps"] = dataclasses.replace(SAC, backend="asymmetric")
 BASE |= dict.fromkeys(("n_epochs", "gae_lambda", "clip_range", "vf_coef", "max_grad_norm"), PPO)
 ALLOWED = {
     field.name: field.metadata["allowed"]
