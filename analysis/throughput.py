@@ -7,6 +7,7 @@ step lower it, and need fewer steps.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from analysis.compare import markdown_table
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 def rounds(n_envs: int, updates_per_step: float) -> int:
     """Updates after each step of all environments. Raises `UserError` unless that is a whole number above 0."""
     product = n_envs * updates_per_step
-    if product < 1 or product != int(product):
+    if not (math.isfinite(product) and product >= 1 and product == int(product)):
         raise UserError(
             f"--n-envs {n_envs} with --updates {updates_per_step:g} is {product:g} updates a round; "
             "their product must be a whole number above 0."

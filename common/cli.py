@@ -18,11 +18,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from common.errors import TrainingFailure, UserError, closest, printable
+from common.errors import ToldAlready, TrainingFailure, UserError, closest, printable
 from common.files import check_report_place
 from common.streams import tolerant_streams
 
 Result = TypeVar("Result")
+# Parameters of subcommands that count what there has to be at least one of.
+COUNTS = ("n_episodes", "perturbed_episodes", "total_steps", "retrain_steps", "steps", "validation", "frames", "batch",
+          "cells", "size")  # fmt: skip
 
 
 def _flags(target: Callable[..., Any]) -> list[str]:
@@ -91,6 +94,13 @@ def _check(values: Mapping[str, Any]) -> None:
             check_report_place(value, flag)
 
 
+def _check_counts(values: Mapping[str, Any]) -> None:
+    """Raise `UserError` on one of `COUNTS` below 1: before a command trains, say, what it will not evaluate."""
+    for name in COUNTS:
+        if isinstance(value := values.get(name), int) and value < 1:
+            raise UserError(f"--{name.replace('_', '-')} {value}: at least one is needed.")
+
+
 def parse(
     target: Callable[..., Result], argv: Sequence[str] | None, prog: str, description: str | None = None
 ) -> Result:
@@ -149,6 +159,8 @@ def guarded(action: Callable[[], Any]) -> int:
 def _status(action: Callable[[], Any]) -> int:
     try:
         result = action()
+    except ToldAlready:
+        return 2
     except UserError as error:
         print(f"error: {printable(str(error))}", file=sys.stderr)
         return 2
@@ -189,7 +201,9 @@ def subcommands(
         # Parsing runs with stderr captured; the function itself must run outside of that.
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Callable[[], Any]:
-            _check(inspect.signature(function).bind(*args, **kwargs).arguments)
+            given = inspect.signature(function).bind(*args, **kwargs).arguments
+            _check(given)
+            _check_counts(given)
             return functools.partial(function, *args, **kwargs)
 
         return wrapper

@@ -18,6 +18,10 @@ class UserError(ValueError):
     """What is wrong and what to do about it, in one line."""
 
 
+class ToldAlready(UserError):
+    """A mistake that another command of this project, called from here, has printed: only its status is left."""
+
+
 class TrainingFailure(RuntimeError):
     """Training cannot go on (NaN in a loss or an observation): status `failed`, exit status 1."""
 

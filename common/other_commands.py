@@ -11,19 +11,21 @@ import subprocess
 import sys
 from pathlib import Path
 
-from common.errors import TrainingFailure
+from common.errors import ToldAlready, TrainingFailure
 from common.provenance import ROOT
 
 
 def check_status(status: int, script: str, words: list[str]) -> None:
     """Raise what the exit status of `script` with these `words` means; 0 means nothing.
 
-    `KeyboardInterrupt` where it was interrupted, after it has saved what it had, and else `TrainingFailure`.
+    `KeyboardInterrupt` where it was interrupted, after it has saved what it had, `ToldAlready` where it refused what it
+    was asked, and else `TrainingFailure`.
     """
     if status in (130, 143):
         raise KeyboardInterrupt
     if status:
-        raise TrainingFailure(f"{Path(script).name} {' '.join(words)} ended with status {status}.")
+        ended = ToldAlready if status == 2 else TrainingFailure
+        raise ended(f"{Path(script).name} {' '.join(words)} ended with status {status}.")
 
 
 def run_command(script: str, *arguments: object) -> None:

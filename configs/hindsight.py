@@ -37,9 +37,10 @@ class Changes:
         """The settings of train.py by their names there, without those that are left as they are."""
         if self.strategy is not None:
             check_strategy(self.strategy)
+        length = STEPS.get(env) if self.total_steps is None else self.total_steps
         named = {
             "her_goal_selection_strategy": self.strategy, "her_n_sampled_goal": self.n_sampled_goal,
-            "learning_starts": self.learning_starts, "total_steps": self.total_steps or STEPS.get(env),
+            "learning_starts": self.learning_starts, "total_steps": length,
         }  # fmt: skip
         return {key: value for key, value in named.items() if value is not None}
 

@@ -62,14 +62,15 @@ def arm_names(text: str) -> list[str]:
 def arm_config(arm: str, seed: int, total_steps: int | None = None, smoke: bool = False) -> TrainConfig:
     """SAC with hindsight on sparse PickAndPlace: the recipe with what `arm` changes."""
     check_arm(arm)
-    settings = ARMS[arm] | ({} if smoke else {"total_steps": total_steps or STEPS})
+    settings = ARMS[arm] | ({} if smoke else {"total_steps": STEPS if total_steps is None else total_steps})
     return TrainConfig(algo="sac", env=ENV, her=True, seed=seed, out=f"checkpoints/ch05_{arm}_seed{seed}",
                        smoke=smoke, **settings)  # fmt: skip
 
 
 def dense_config(seed: int, total_steps: int | None = None, smoke: bool = False) -> TrainConfig:
     """SAC without hindsight on the dense task, with the recipe's networks, rates, bursts and mirror image."""
-    recipe = load_recipe(RECIPE)["settings"] | {"total_steps": total_steps or DENSE_STEPS}
+    length = DENSE_STEPS if total_steps is None else total_steps
+    recipe = load_recipe(RECIPE)["settings"] | {"total_steps": length}
     # Distances are rewards here, and no goal is ever exchanged.
     for key in ("clip_targets", "moved_fraction", "match_desired_goals", "achieved_goal_prob"):
         recipe.pop(key)

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
 
+from common.errors import UserError
 from envs.task import Task
 from wrappers.offscreen import draw, leave, studio
 
@@ -29,6 +30,8 @@ def _milliseconds(what: Callable[[], Any], repeats: int) -> float:
 
 def frame_rates(frames: int, threads: Sequence[int], env_id: str = ENV) -> dict[str, Any]:
     """Rows by camera and size, and by the number of threads that draw `frames` each at 84 by 84 at the same time."""
+    if min(threads) < 1:
+        raise UserError("--threads: at least one thread has to draw.")
     rows = []
     for camera in ("near", "side", "front", "external_camera_0"):
         for size in (64, 84):

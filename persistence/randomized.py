@@ -36,6 +36,8 @@ def arms_of(factors: str | None, widths: str) -> dict[str, str]:
             raise UserError(f"--widths: {width} must lie above 0 and at most be 2.")
         name, wrap = ("all", "randomize") if share == 1 else (f"all, width {share:g}", f"randomize:width={share:g}")
         together[name] = wrap
+    if not single and not together:
+        raise UserError("neither --factors nor --widths names anything to randomise.")
     return {"clean": "", **{name: f"randomize:factors={name}" for name in single}, **together}
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from agents.archive import read_meta, zip_path
+from agents.controllers import CONTROLLERS
 from analysis.robustness import curve_of, outcome, run_of, table_text
 from configs.perturbations import Perturbation
 from persistence.grid import Point, evaluate_grid
@@ -36,6 +38,9 @@ def curves_of(agents: dict[str, list[str]], env_id: str, kind: Perturbation, gri
     `faster` and `keep` as in `persistence.grid.evaluate_grid`.
     """
     curves = {}
+    for agent in itertools.chain.from_iterable(agents.values()):
+        if not agent.endswith(".zip"):
+            CONTROLLERS.canonical(agent)  # a mistyped one is refused before the first episode of another
     for name, members in agents.items():
         runs = []
         for agent in members:

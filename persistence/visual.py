@@ -56,7 +56,7 @@ def arms_of(augmentations: str, students: str | None) -> dict[str, str | None]:
 
 def student_flags(name: str, seed: int, total_steps: int | None, smoke: bool) -> list[str]:
     """Flags of train.py for a student of chapter 09 (`distil`) that is trained with the augmentation `name`."""
-    changes = {"augment": AUGMENTATIONS[name]} | ({"total_steps": total_steps} if total_steps else {})
+    changes = {"augment": AUGMENTATIONS[name]} | ({} if total_steps is None else {"total_steps": total_steps})
     config = run_config("distil", seed, None, changes, smoke)
     return [word for word in words(config) if word not in ("--smoke", "--out", str(config.out))]
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from chapter import DEFAULT, Chapter, Mode
 
+from common.errors import UserError
 from common.provenance import ROOT
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ def policy_of(ckpt: str, mode: Any) -> tuple[Any, dict[str, Any]]:
         policy.set_training_mode(False)
         return policy, settings
     settings = read_meta(Path(ckpt)).config
+    if not any(wrap.startswith("pixels") for wrap in settings.get("wrap", ())):
+        raise UserError(f"{ckpt} sees no pixels; give a checkpoint of chapter 09.")
     with contextlib.closing(Task.of_settings(settings).make()) as env:
         return load_policy(Path(ckpt), env, settings["env"], "cpu")[0], settings
 

@@ -111,7 +111,7 @@ def push_compare(seeds: str = "0,1", arms: str = ",".join(PUSH_ARMS), mode: Mode
     metas: dict[str, list[tuple[TrainMeta, EvalReport]]] = {}
     for arm in arms.split(","):
         for seed in parse_seeds(seeds):
-            checkpoint = chapter.file(f"{run_name(arm, ARMS[arm].env, seed)}.zip", mode)
+            checkpoint = chapter.file(f"{run_name(arm, run_config(arm, seed).env, seed)}.zip", mode)
             if mode.smoke and arm == "distil" and seed == 0:
                 checkpoint = trained(arm, None, seed, mode)
             if checkpoint.exists():

@@ -89,9 +89,9 @@ def randomize(env: str = PUSH_ID, seeds: str = "0,1", factors: str | None = None
     for run in runs_of(factors, widths, seeds, longer):
         path = f"{clean}{run.seed}.zip" if clean and run.arm == "clean" else ""
         if not path:
-            length = total_steps if run.times == 1 else run.times * (total_steps or steps["clean"])
+            length = total_steps if run.times == 1 or total_steps is not None else steps["clean"]
             flags = [*FLAGS, "--env", env, *(["--wrap", run.wrap] if run.wrap else []), "--seed", str(run.seed),
-                     *(["--total-steps", str(length)] if length and not mode.smoke else [])]  # fmt: skip
+                     *([] if length is None or mode.smoke else ["--total-steps", str(run.times * length)])]  # fmt: skip
             chapter.train(*flags, out=f"{env}_{run.name}", mode=mode)
             path = str(chapter.file(f"{env}_{run.name}.zip", mode))
         steps[run.arm] = load(Path(path).with_suffix(".meta.json"), TrainMeta).steps
@@ -134,7 +134,7 @@ def augment(augmentations: str = "none,shift,crop,jitter", students: str | None 
 
 @chapter.command
 def sysid(ckpt: str = PUSH, env: str = PUSH_ID, logs: str = "1,2,4,8", validation: int = 8, n_episodes: int = 100,
-          retrain_steps: int = 0, mode: Mode = DEFAULT) -> int:  # fmt: skip
+          retrain_steps: int | None = None, mode: Mode = DEFAULT) -> int:  # fmt: skip
     """Sim to sim: a robot identified from its logs, and policies on it: as trained, and after `retrain_steps` there."""
     from analysis.identification import sysid_figure, table_text
     from analysis.plots import save_figure

@@ -121,8 +121,7 @@ class Chapter:
     def call(self, script: str, *arguments: str) -> int:
         """Run another script of this project (a path from its root) in a process of its own; 0 where it succeeds.
 
-        Raises `KeyboardInterrupt` where it was interrupted, after it has saved what it had, and else
-        `TrainingFailure`.
+        Raises what its exit status means (`common.other_commands.check_status`).
         """
         run_command(script, *arguments)
         return 0

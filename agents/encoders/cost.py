@@ -56,6 +56,8 @@ def update_seconds(encoder: nn.Module, space: gym.spaces.Dict, batch: int, repea
 
 def costs(sizes: Sequence[int], batch: int) -> dict[str, Any]:
     """A row for each built-in encoder and size; an encoder that cannot read pictures so small is left out."""
+    if min(sizes) < 1:
+        raise UserError("--sizes: a picture has at least one pixel.")
     rows = []
     for size in sizes:
         space = pictures(size)
