@@ -10,18 +10,13 @@ They go to runs/ch09/, and with --publish to tutorials/figures/ch09_*. In smoke 
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chapter import DEFAULT, Chapter, Mode
 
-from common.errors import UserError
 from common.provenance import ROOT
-
-if TYPE_CHECKING:
-    import numpy as np
 
 chapter = Chapter("ch09", "What does a policy from pixels see?")
 STUDENT = "runs/ch09/FetchPush-v4_distil_seed0.zip"
@@ -42,23 +37,14 @@ def saved(figure: Any, name: str, mode: Any) -> int:
     return 0
 
 
-def episode(env_id: str, wrapper: str, act: Any, seed: int, steps: int) -> list[dict[str, np.ndarray]]:
-    """What a policy is shown in the first `steps` steps of an episode; `act(observation, env)` acts."""
-    from envs.task import Task
-
-    with contextlib.closing(Task(env_id, (wrapper,)).make()) as env:
-        seen = [env.reset(seed=seed)[0]]
-        for _ in range(steps):
-            seen.append(env.step(act(seen[-1], env))[0])
-    return seen
-
-
 @chapter.command
 def frames(seed: int = 1, mode: Mode = DEFAULT) -> int:
     """The pictures that reach the networks of Reach and of Push, while the policies from state act."""
     from agents.checkpoint import load_policy
     from analysis.plots import new_figure
     from envs.make import make_env
+    from envs.task import Task
+    from persistence.sights import episode, picture
 
     steps = (0, 2, 4, 6, 8, 12)
     figure, _ = new_figure(9.6, 5.6)
@@ -70,9 +56,10 @@ def frames(seed: int = 1, mode: Mode = DEFAULT) -> int:
         def act(_: Any, env: Any, teacher: Any = teacher) -> Any:
             return teacher.predict(env.get_wrapper_attr("state"), deterministic=True)[0]
 
-        seen = episode(env_id, f"pixels:goal_mode={goal_mode},camera={camera},size=64", act, seed, max(steps))
+        task = Task(env_id, (f"pixels:goal_mode={goal_mode},camera={camera},size=64",))
+        seen = episode(task, act, seed, max(steps))
         for axes, step in zip(grid[i], steps, strict=True):
-            axes.imshow(seen[step]["pixels"].transpose(1, 2, 0), interpolation="nearest")
+            axes.imshow(picture(seen[step]), interpolation="nearest")
             axes.set(xticks=[], yticks=[], title="" if i else f"step {step}")
         grid[i, 0].set_ylabel(text, rotation=0, ha="right", va="center")
     return saved(figure, "frames.png", mode)
@@ -80,69 +67,32 @@ def frames(seed: int = 1, mode: Mode = DEFAULT) -> int:
 
 def policy_of(ckpt: str, mode: Any) -> tuple[Any, dict[str, Any]]:
     """The policy of a checkpoint and its settings; in smoke mode the student of this chapter before training."""
-    from agents.build import build_policy
-    from agents.checkpoint import load_policy, read_meta
     from configs.pixels import run_config
     from configs.recipes import resolve
-    from envs.task import Task
+    from persistence.sights import trained, untrained
 
     if mode.smoke:
         settings = resolve(run_config("distil", 0, smoke=True)).settings
-        with contextlib.closing(Task.of_settings(settings).make()) as env:
-            policy = build_policy(settings, env, "cpu")
-        policy.set_training_mode(False)
-        return policy, settings
-    settings = read_meta(Path(ckpt)).config
-    if not any(wrap.startswith("pixels") for wrap in settings.get("wrap", ())):
-        raise UserError(f"{ckpt} sees no pixels; give a checkpoint of chapter 09.")
-    with contextlib.closing(Task.of_settings(settings).make()) as env:
-        return load_policy(Path(ckpt), env, settings["env"], "cpu")[0], settings
-
-
-def show(axes: Any, policy: Any, observation: dict[str, np.ndarray]) -> None:
-    """A frame with what the policy looks at: the points of a spatial softmax, and the influence of each part."""
-    import numpy as np
-
-    from agents.looks import STRIDE, WINDOW, influence, points
-
-    size = observation["pixels"].shape[-1]
-    axes.imshow(observation["pixels"][:3].transpose(1, 2, 0), interpolation="nearest")
-    change = influence(policy, observation)
-    # Each value belongs to the middle of its window; what does not matter stays transparent.
-    low = (WINDOW - STRIDE - 1) / 2
-    high = low + STRIDE * len(change)
-    axes.imshow(
-        np.ones_like(change),
-        cmap="autumn",
-        vmin=1,
-        vmax=2,
-        alpha=0.8 * change.clip(0, 1),
-        extent=(low, high, high, low),
-    )
-    if found := points(policy, observation):
-        places, spread = found
-        # A map that is spread over the picture has a mean place that means nothing.
-        sharp = spread < size / 8
-        axes.scatter(*places[sharp].T, s=22, facecolors="none", edgecolors="#00e5ff", linewidths=1.2)
-    axes.set(xticks=[], yticks=[], xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
+        return untrained(settings), settings
+    return trained(Path(ckpt))
 
 
 @chapter.command
 def looks(ckpt: str = STUDENT, seed: int = 1, mode: Mode = DEFAULT) -> int:
     """Frames of an episode of a policy from pixels, above as they are, below with what it looks at."""
     from analysis.plots import new_figure
+    from persistence.sights import draw_looks, picture, shown_to
 
     policy, settings = policy_of(ckpt, mode)
     steps = (0, 2) if mode.smoke else (0, 3, 6, 9, 12, 18)
-    seen = episode(settings["env"], settings["wrap"][0], lambda o, _: policy.predict(o, deterministic=True)[0],
-                   seed, max(steps))  # fmt: skip
+    seen = shown_to(policy, settings, seed, max(steps))
     figure, _ = new_figure(1.8 * len(steps), 3.9)
     figure.clf()
     grid = figure.subplots(2, len(steps))
     for above, below, step in zip(*grid, steps, strict=True):
-        above.imshow(seen[step]["pixels"][:3].transpose(1, 2, 0), interpolation="nearest")
+        above.imshow(picture(seen[step]), interpolation="nearest")
         above.set(xticks=[], yticks=[], title=f"step {step}")
-        show(below, policy, seen[step])
+        draw_looks(below, policy, seen[step])
     return saved(figure, "looks.png", mode)
 
 
@@ -155,14 +105,13 @@ def film(ckpt: str = STUDENT, seeds: str = "0-2", size: int = 200, mode: Mode = 
     from common.seeds import parse_seeds
     from envs.task import Task
     from envs.video import FPS, film, in_a_grid, write_video
+    from persistence.sights import picture, shown_to
 
     policy, settings = policy_of(ckpt, mode)
     task, chosen = Task.of_settings(settings), parse_seeds(seeds)[: 1 if mode.smoke else None]
     strips = film(lambda: policy, task, chosen, size, caption="")
     for seed in chosen:
-        seen = episode(settings["env"], settings["wrap"][0], lambda o, _: policy.predict(o, deterministic=True)[0],
-                       seed, len(strips[0]) - 1)  # fmt: skip
-        pictures = [Image.fromarray(np.ascontiguousarray(o["pixels"][:3].transpose(1, 2, 0))) for o in seen]
+        pictures = [Image.fromarray(picture(seen)) for seen in shown_to(policy, settings, seed, len(strips[0]) - 1)]
         strips.append([np.asarray(p.resize((size, size), Image.Resampling.NEAREST)) for p in pictures])
     write_video(path := chapter.file("student.gif", mode), in_a_grid(strips, len(chosen))[::2], FPS // 2)
     print(path)

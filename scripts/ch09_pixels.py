@@ -14,6 +14,8 @@
     python scripts/ch09_pixels.py train-blind-her --seed 0            # the controls without pixels, which must fail
     python scripts/ch09_pixels.py distil-blind --seed 0
     python scripts/ch09_pixels.py push-compare
+    python scripts/ch09_pixels.py distil --env FetchPickAndPlace-v4 --total-steps 60000
+    python scripts/ch09_pixels.py pick-compare                        # that student: goals in the air and on the table
 
 What each of them may see stands in configs/pixels.py. Everything can be interrupted; the same command continues.
 """
@@ -27,9 +29,10 @@ from chapter import DEFAULT, Chapter, Mode
 
 from analysis.pixels import compared, push_text, reach_text
 from analysis.reports import EvalReport, TrainMeta, load
+from common.errors import UserError
 from common.files import sha256
 from common.seeds import parse_seeds
-from configs.pixels import ARMS, PUSH, run_config, run_name
+from configs.pixels import ARMS, PICK, PUSH, run_config, run_name
 from configs.sweep import words
 
 chapter = Chapter("ch09", "What does it cost to see, rather than be told?")
@@ -120,6 +123,27 @@ def push_compare(seeds: str = "0,1", arms: str = ",".join(PUSH_ARMS), mode: Mode
     data = compared(metas, ceiling="push_her")
     print(push_text(data))
     chapter.write("push_comparison", data, mode, env_id=ARMS["distil"].env)
+    return 0
+
+
+@chapter.command("pick-compare")
+def pick_compare(seeds: str = "0", mode: Mode = DEFAULT) -> int:
+    """PickAndPlace by the student: goals in the air and on the table apart; only smoke mode trains here."""
+    from analysis.pick_and_place import arm_row
+    from analysis.stress import stress_text
+    from persistence.strata import judged
+
+    runs = {}
+    for seed in parse_seeds(seeds):
+        checkpoint = chapter.file(f"{run_name('distil', PICK, seed)}.zip", mode)
+        if mode.smoke:
+            trained("distil", PICK, seed, mode)
+        if not checkpoint.exists():
+            raise UserError(f"{checkpoint} does not exist: train it first, with distil --env {PICK} --seed {seed}.")
+        meta = load(checkpoint.with_suffix(".meta.json"), TrainMeta)
+        runs[f"seed {seed}"] = arm_row("distil", meta, meta.steps, judged(checkpoint, PICK, 2 if mode.smoke else 500))
+    print(stress_text({name: run["strata"] for name, run in runs.items()}))
+    chapter.write("pick_comparison", {"runs": list(runs.values())}, mode, env_id=PICK)
     return 0
 
 

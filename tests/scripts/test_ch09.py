@@ -72,6 +72,21 @@ def test_the_student_from_begin_to_end_in_smoke_mode(
     assert "distil" in capfd.readouterr().out
 
 
+@drawn
+def test_lifting_is_judged_by_where_goals_are(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UserError, match="does not exist: train it first, with distil --env FetchPickAndPlace-v4"):
+        script.pick_compare("0")
+    monkeypatch.chdir(ROOT)
+    mode = script.Mode.__origin__(smoke=True)
+    assert script.pick_compare("0", mode=mode) == 0
+    (run,) = load(script.chapter.file("pick_comparison.json", mode), DataReport).data["runs"]
+    air, table = (run["strata"]["success"][group]["n"] for group in ("air", "table"))
+    assert air + table == run["strata"]["n"] == 2 and run["updates"] > 0
+    assert "in the air" in capfd.readouterr().out
+
+
 def pair(crossed: int | None, seed: int) -> tuple[TrainMeta, EvalReport]:
     """A committed run of Push, as if it had crossed 95% at step `crossed`."""
     folder = ROOT / "results/recipes/sac_her_FetchPush-v4"
