@@ -15,8 +15,9 @@ SILENT = ("recipe", "default")
 
 
 def in_one_line(resolved: Resolved) -> str:
-    """The recipe, and what departs from it."""
-    changed = [f"{k}={resolved.settings[k]}" for k, source in resolved.sources.items() if source not in SILENT]
+    """The recipe, and what departs from it: names with arguments as they were given, without all of their defaults."""
+    given = {key: getattr(resolved.config, key) for key, source in resolved.sources.items() if source not in SILENT}
+    changed = [f"{key}={list(value) if isinstance(value, tuple) else value}" for key, value in given.items()]
     base = f"recipe {resolved.recipe}" if resolved.recipe else "defaults"
     return f"  {base}{', but ' if changed else ''}{', '.join(changed)}; --show-settings prints all settings"
 

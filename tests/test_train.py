@@ -183,6 +183,10 @@ def test_one_line_says_the_recipe_and_what_departs_from_it() -> None:
     assert in_one_line(resolve(TrainConfig(**SMALL), tiny.LENGTH)).startswith(
         "  defaults, but backend=sb3, total_steps=60, n_envs=2"
     )
+    # A wrapper as it was typed: what it has of defaults is a setting of the run, and no news.
+    wrapped = resolved_for(TrainConfig(**reach, wrap=("plant:delay=1",)))
+    assert "but wrap=['plant:delay=1']; --show" in in_one_line(wrapped)
+    assert "damping=1.0" in all_settings(wrapped) and "damping" not in in_one_line(wrapped)
 
 
 def test_all_settings_on_demand(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
