@@ -233,11 +233,11 @@ def _record(config: EvalConfig, subject: Any, seeds: list[int], path: str) -> No
         why = "".join(f"; {name}: {reason}" for name, reason in reasons.items())
         print(f"no video: this machine renders with neither EGL nor OSMesa{why}", file=sys.stderr)
         return
-    from envs.video import record, write_video
+    from envs.video import film, in_a_grid, write_video
 
     n_envs = config.n_envs if subject.parallel else 1
-    frames = record(subject.make_policy, subject.task, seeds, config.video_size, config.deterministic, n_envs)
-    write_video(path, frames)
+    strips = film(subject.make_policy, subject.task, seeds, config.video_size, config.deterministic, n_envs)
+    write_video(path, in_a_grid(strips))
     print(f"video of {len(seeds)} episodes -> {path}")
 
 

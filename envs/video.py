@@ -87,18 +87,6 @@ def in_a_grid(strips: Sequence[Sequence[np.ndarray]], columns: int | None = None
     return [grid([strip[t] for strip in padded], columns) for t in range(longest)]
 
 
-def record(
-    make_policy: Callable[[], Policy],
-    task: Task,
-    seeds: Sequence[int],
-    size: int = 240,
-    deterministic: bool = True,
-    n_envs: int = 2,
-) -> list[np.ndarray]:
-    """Frames (H, W, 3) of a grid of the episodes with these seeds, `size` pixels a cell. Needs a rendering backend."""
-    return in_a_grid(film(make_policy, task, seeds, size, deterministic, n_envs))
-
-
 def encode(frames: Sequence[np.ndarray], suffix: str, fps: int = FPS) -> bytes:
     """The frames as `.mp4` (H.264) or `.gif`. Raises `UserError` on another suffix."""
     if suffix == ".gif":

@@ -39,14 +39,14 @@ def beside(left: list[np.ndarray], right: list[np.ndarray], gap: int = 12) -> li
     return [np.concatenate([a, np.full((len(a), gap, 3), 255, np.uint8), b], axis=1) for a, b in pairs]
 
 
-def film(config: BeforeAfter) -> int:
+def film_both(config: BeforeAfter) -> int:
     """Record both and write them."""
     from agents.build import build_policy
     from agents.checkpoint import load_policy, zip_path
     from common.files import check_writable
     from envs.make import make_env
     from envs.task import Task
-    from envs.video import record, write_video
+    from envs.video import film, in_a_grid, write_video
 
     check_writable(config.out)
     env, seeds = make_env(config.env), parse_seeds(config.seeds)
@@ -54,8 +54,8 @@ def film(config: BeforeAfter) -> int:
     fresh = build_policy(meta.config, env, "cpu")
     env.close()
     halves = [
-        record(lambda: fresh, Task(config.env), seeds, config.size, deterministic=False, n_envs=1),
-        record(lambda: trained, Task(config.env), seeds, config.size, n_envs=1),
+        in_a_grid(film(lambda: fresh, Task(config.env), seeds, config.size, deterministic=False, n_envs=1)),
+        in_a_grid(film(lambda: trained, Task(config.env), seeds, config.size, n_envs=1)),
     ]
     write_video(config.out, beside(*halves))
     print(f"video -> {config.out}")
@@ -63,4 +63,4 @@ def film(config: BeforeAfter) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(guarded(lambda: film(parse(BeforeAfter, None, "before_after.py"))))
+    sys.exit(guarded(lambda: film_both(parse(BeforeAfter, None, "before_after.py"))))

@@ -13,7 +13,7 @@ from agents.controllers import ZeroPolicy
 from common.errors import UserError
 from envs.rendering import choose_backend
 from envs.task import Task
-from envs.video import FPS, GREEN, GREY, HOLD, RED, encode, grid, mark, record, write_video
+from envs.video import FPS, GREEN, GREY, HOLD, RED, encode, film, grid, in_a_grid, mark, write_video
 
 
 def moving(n: int, height: int = 48, width: int = 64) -> list[np.ndarray]:
@@ -83,7 +83,7 @@ def test_an_episode_from_reset_to_the_mark_at_its_end() -> None:
     task = Task("FetchPush-v4")
     still = ZeroPolicy(task.make())
     # Seed 10 begins solved on Push, and a policy that does nothing keeps it so; seed 0 does not.
-    frames = record(lambda: still, task, [0, 10], size=48)
+    frames = in_a_grid(film(lambda: still, task, [0, 10], size=48))
     assert len(frames) == 1 + 50 + HOLD
     assert all(frame.shape == (48, 96, 3) for frame in frames)
     left, right = ([tuple(int(v) for v in frame[0, x]) for frame in frames] for x in (20, 70))

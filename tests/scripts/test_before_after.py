@@ -26,4 +26,4 @@ def test_a_checkpoint_that_is_not_there_is_refused(script: ModuleType, tmp_path:
     from common.errors import UserError
 
     with pytest.raises(UserError, match="does not exist"):
-        script.film(script.BeforeAfter(str(tmp_path / "x.zip"), "FetchReach-v4", str(tmp_path / "x.gif")))
+        script.film_both(script.BeforeAfter(str(tmp_path / "x.zip"), "FetchReach-v4", str(tmp_path / "x.gif")))
