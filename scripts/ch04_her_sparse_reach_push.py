@@ -21,8 +21,7 @@ import tyro
 from chapter import DEFAULT, Chapter, Mode
 
 from analysis.hindsight import METHODS, by_seed, compared, rates_text, rows_of_files, text_of
-from analysis.reports import EvalReport, TrainMeta, load
-from common.files import sha256
+from analysis.reports import TrainMeta, load
 from common.seeds import parse_seeds
 from configs.hindsight import Changes, run_config, values_of
 from configs.sweep import words
@@ -40,21 +39,6 @@ def trained(env: str, her: bool, seed: int, changes: Changes, mode: Mode, overwr
     return chapter.file(f"{Path(config.out).name}.zip", mode, given=f"{config.out}.zip")
 
 
-def evaluated(checkpoint: Path, env: str, episodes: int, mode: Mode) -> Path:
-    """The report of a checkpoint on seeds 0, 1, …, made where there is none of this checkpoint and these seeds."""
-    from eval import EvalConfig, describe, evaluate
-
-    path = chapter.file(f"{checkpoint.stem.lower()}_eval.json", mode)
-    episodes = 2 if mode.smoke else episodes
-    if path.exists() and checkpoint.exists():
-        earlier = load(path, EvalReport)
-        if len(earlier.seeds) == episodes and earlier.checkpoint_sha256 == sha256(checkpoint.read_bytes()):
-            return path
-    report = evaluate(EvalConfig(ckpt=str(checkpoint), env=env, seeds="0", n_episodes=episodes, json_out=str(path)))
-    print(describe(report))
-    return path
-
-
 @chapter.command
 def train(env: str = PUSH, her: bool = False, seed: int = 0, changes: Change = NONE, overwrite: bool = False,
           mode: Mode = DEFAULT) -> int:  # fmt: skip
@@ -69,7 +53,7 @@ def evaluate_one(ckpt: str, env: str | None = None, n_episodes: int = 100, mode:
     path = Path(ckpt)
     if mode.smoke and not path.exists():
         path = trained(env or PUSH, True, 0, NONE, mode)  # smoke runs keep nothing that this one could evaluate
-    evaluated(path, env or load(path.with_suffix(".meta.json"), TrainMeta).env_id, n_episodes, mode)
+    chapter.evaluated(path, env or load(path.with_suffix(".meta.json"), TrainMeta).env_id, n_episodes, mode)
     return 0
 
 
@@ -84,7 +68,8 @@ def compare(env: str = PUSH, seeds: str = "0,1,2", changes: Change = NONE, n_epi
     for her, method in enumerate(METHODS):
         for seed in parse_seeds(seeds)[: 1 if mode.smoke else None]:
             checkpoint = trained(env, bool(her), seed, changes if her else changes.without_relabelling(), mode)
-            found.append((method, checkpoint.with_suffix(".meta.json"), evaluated(checkpoint, env, n_episodes, mode)))
+            report = chapter.evaluated(checkpoint, env, n_episodes, mode)
+            found.append((method, checkpoint.with_suffix(".meta.json"), report))
     data = compared(rows_of_files(found))
     print(text_of(env, data))
     curves = {method.replace("_", " "): [run["evaluations"] for run in data[method]["runs"]] for method in METHODS}
@@ -102,7 +87,7 @@ def ablation(env: str = PUSH, nsg_values: str = "2,4,8", strategies: str = "futu
     for strategy, k in values_of(strategies, nsg_values)[: 2 if mode.smoke else None]:
         for each in parse_seeds(seeds or str(seed)):
             checkpoint = trained(env, True, each, Changes(total_steps, k, strategy), mode)
-            report = evaluated(checkpoint, env, n_episodes, mode)
+            report = chapter.evaluated(checkpoint, env, n_episodes, mode)
             found.append((f"{strategy}_k{k}", checkpoint.with_suffix(".meta.json"), report))
     data = by_seed(rows_of_files(found))
     print(rates_text(data))

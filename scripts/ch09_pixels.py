@@ -30,7 +30,6 @@ from chapter import DEFAULT, Chapter, Mode
 from analysis.pixels import compared, push_text, reach_text
 from analysis.reports import EvalReport, TrainMeta, load
 from common.errors import UserError
-from common.files import sha256
 from common.seeds import parse_seeds
 from configs.pixels import ARMS, PICK, PUSH, run_config, run_name
 from configs.sweep import words
@@ -50,21 +49,6 @@ def trained(arm: str, env: str | None, seed: int, mode: Mode, overwrite: bool = 
     return chapter.file(f"{name}.zip", mode)
 
 
-def evaluated(checkpoint: Path, env: str, episodes: int, mode: Mode) -> Path:
-    """The report of a checkpoint on seeds 0, 1, …, made where there is none of this checkpoint and these seeds."""
-    from eval import EvalConfig, describe, evaluate
-
-    path = chapter.file(f"{checkpoint.stem.lower()}_eval.json", mode)
-    episodes = 2 if mode.smoke else episodes
-    if path.exists():
-        earlier = load(path, EvalReport)
-        if len(earlier.seeds) == episodes and earlier.checkpoint_sha256 == sha256(checkpoint.read_bytes()):
-            return path
-    report = evaluate(EvalConfig(ckpt=str(checkpoint), env=env, seeds="0", n_episodes=episodes, json_out=str(path)))
-    print(describe(report))
-    return path
-
-
 def one_arm(name: str, arm: str, episodes: int, what: str) -> None:
     """Make a subcommand that trains and evaluates one arm."""
 
@@ -73,7 +57,7 @@ def one_arm(name: str, arm: str, episodes: int, what: str) -> None:
         overwrite: bool = False, mode: Mode = DEFAULT,
     ) -> int:  # fmt: skip
         checkpoint = trained(arm, env, seed, mode, overwrite, total_steps=total_steps, encoder=encoder)
-        evaluated(checkpoint, env or ARMS[arm].env, episodes, mode)
+        chapter.evaluated(checkpoint, env or ARMS[arm].env, episodes, mode)
         return 0
 
     command.__doc__ = what
@@ -100,8 +84,7 @@ def compare(seeds: str = "0,1", arms: str = ",".join(REACH_ARMS), mode: Mode = D
     for arm in arms.split(","):
         for seed in parse_seeds(seeds)[: 1 if mode.smoke else None]:
             checkpoint = trained(arm, None, seed, mode)
-            report = evaluated(checkpoint, ARMS[arm].env, 100, mode)
-            metas.setdefault(arm, []).append(_pair(checkpoint, report))
+            metas.setdefault(arm, []).append(_pair(checkpoint, arm, 100, mode))
     data = compared(metas, ceiling="state")
     print(reach_text(data))
     chapter.write("reach_comparison", data, mode, env_id=ARMS["state"].env)
@@ -118,8 +101,7 @@ def push_compare(seeds: str = "0,1", arms: str = ",".join(PUSH_ARMS), mode: Mode
             if mode.smoke and arm == "distil" and seed == 0:
                 checkpoint = trained(arm, None, seed, mode)
             if checkpoint.exists():
-                report = evaluated(checkpoint, ARMS[arm].env, 500, mode)
-                metas.setdefault(arm, []).append(_pair(checkpoint, report))
+                metas.setdefault(arm, []).append(_pair(checkpoint, arm, 500, mode))
     data = compared(metas, ceiling="push_her")
     print(push_text(data))
     chapter.write("push_comparison", data, mode, env_id=ARMS["distil"].env)
@@ -147,7 +129,8 @@ def pick_compare(seeds: str = "0", mode: Mode = DEFAULT) -> int:
     return 0
 
 
-def _pair(checkpoint: Path, report: Path) -> tuple[TrainMeta, EvalReport]:
+def _pair(checkpoint: Path, arm: str, episodes: int, mode: Mode) -> tuple[TrainMeta, EvalReport]:
+    report = chapter.evaluated(checkpoint, ARMS[arm].env, episodes, mode)
     return load(checkpoint.with_suffix(".meta.json"), TrainMeta), load(report, EvalReport)
 
 

@@ -33,9 +33,10 @@ from typing import Annotated, Any, NoReturn
 
 import tyro
 
-from analysis.reports import DataReport, TrainMeta, load, save
+from analysis.reports import DataReport, EvalReport, TrainMeta, load, save
 from common.cli import parse, subcommands
 from common.errors import UserError
+from common.files import sha256
 from common.other_commands import check_status, run_command
 from common.provenance import metadata
 from persistence.continued_steps import run_continued
@@ -151,6 +152,21 @@ class Chapter:
         else:
             self.call("train.py", *words)
         return load(meta, TrainMeta)
+
+    def evaluated(self, checkpoint: Path, env: str, episodes: int, mode: _Mode = DEFAULT) -> Path:
+        """The report of a checkpoint on seeds 0, 1, …, made where none of these weights and as many exists."""
+        from eval import EvalConfig, describe, evaluate
+
+        # Among the reader's files: what is published are comparisons.
+        path = self.file(f"{checkpoint.stem.lower()}_eval.json", dataclasses.replace(mode, publish=False))
+        episodes = 2 if mode.smoke else episodes
+        if path.exists() and checkpoint.exists():
+            earlier = load(path, EvalReport)
+            if len(earlier.seeds) == episodes and earlier.checkpoint_sha256 == sha256(checkpoint.read_bytes()):
+                return path
+        report = evaluate(EvalConfig(ckpt=str(checkpoint), env=env, seeds="0", n_episodes=episodes, json_out=str(path)))
+        print(describe(report))
+        return path
 
     def lab(self, lab: str, mode: _Mode = DEFAULT, *arguments: str) -> int:
         """The `--verify` of `scripts/labs/LAB`, its report as `lab.json`."""

@@ -14,9 +14,10 @@ from types import ModuleType
 
 import pytest
 
-from analysis.reports import DataReport, load
+from analysis.reports import DataReport, EvalReport, load, save
 from common.cli import guarded
 from common.errors import ToldAlready, UserError
+from common.files import sha256
 
 ROOT = Path(__file__).resolve().parents[2]
 # The quick ones; tests/commands/test_pages.py runs what every page says, and finds no report changed either.
@@ -40,6 +41,25 @@ def test_files_of_a_reader_are_under_runs_and_published_ones_where_pages_look(he
     assert temporary.name == "b.json" and temporary.parent == chapter.smoke_folder and temporary.is_absolute()
     with pytest.raises(UserError, match="exclude each other"):
         helper._Mode(smoke=True, publish=True)
+
+
+def test_an_evaluation_stays_with_the_reader_and_is_not_repeated_for_the_same_weights(
+    helper: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = load(ROOT / "results/recipes/sac_her_FetchPush-v4/seed0_eval.json", EvalReport)
+    asked: list[str] = []
+    monkeypatch.setattr("eval.evaluate", lambda config: asked.append(config.json_out) or kept)
+    monkeypatch.setattr("eval.describe", lambda report: "described")
+    checkpoint, chapter = Path("A.zip"), helper.Chapter("ch09", "?")
+    checkpoint.write_bytes(b"weights")
+    save("runs/ch09/a_eval.json", kept.model_copy(update={"checkpoint_sha256": sha256(b"weights")}))
+    for mode in (helper.DEFAULT, helper._Mode(publish=True)):
+        path = chapter.evaluated(checkpoint, "FetchPush-v4", len(kept.seeds), mode)
+        assert str(path) == "runs/ch09/a_eval.json" and not asked
+    chapter.evaluated(checkpoint, "FetchPush-v4", len(kept.seeds) - 1)
+    checkpoint.write_bytes(b"others")
+    chapter.evaluated(checkpoint, "FetchPush-v4", len(kept.seeds))
+    assert asked == ["runs/ch09/a_eval.json"] * 2
 
 
 def test_a_command_is_named_after_its_function_and_its_report_counts_its_time(helper: ModuleType) -> None:
