@@ -23,6 +23,7 @@ from envs.task import Task
 
 GREY, GREEN, RED = (120, 120, 120), (30, 160, 60), (200, 40, 40)
 FPS = 25  # the Fetch tasks act 25 times a second
+SMALLEST = 16  # pixels of a picture
 HOLD = 15  # frames for which the last picture stays, so that the marks can be read
 
 
@@ -59,6 +60,8 @@ def film(
 
     `caption` stands in each frame; by default it is the seed.
     """
+    if not seeds or size < SMALLEST:
+        raise UserError(f"a film needs an episode, and pictures of at least {SMALLEST} pixels.")
     strips: list[list[np.ndarray]] = [[] for _ in seeds]
     fetch = task.env_id in FETCH_IDS
 
