@@ -3,7 +3,7 @@
     python -m analysis.docs            # rewrite README.md and tutorials/*.md
     python -m analysis.docs --check    # exit status 1 where a page differs
 
-Seven marks, invisible on a rendered page; what stands between a mark and its end is generated:
+Eight marks, invisible on a rendered page; what stands between a mark and its end is generated:
 
     <!--value results/x.json aggregate.success rate-->…<!--/value-->   a number of a report, in a format (see `show`)
     <!--code scripts/labs/y.py region-->…<!--/code-->                  a named region of a lab, as a code block
@@ -12,6 +12,7 @@ Seven marks, invisible on a rendered page; what stands between a mark and its en
     <!--results-->…<!--/results-->                                     a row for each sparse task, from results/recipes/
     <!--recipes-->…<!--/recipes-->                                     all measured recipes, every seed
     <!--sweep results/sweeps/z.json-->…<!--/sweep-->                   every run of a sweep, a row a variant
+    <!--arms results/w.json-->…<!--/arms-->                            every run of a comparison, a row an arm
 
 No line may begin with a value's mark: a comment at the beginning of a line opens an HTML block, in which Markdown is
 not read, and the paragraph falls apart. A rate in running text has the format `prose`.
@@ -45,6 +46,7 @@ RECIPES = re.compile(r"<!--recipes-->(.*?)<!--/recipes-->", re.S)
 LINES = re.compile(r"<!--lines (\S+) (\S+?)-->(.*?)<!--/lines-->", re.S)
 RESULTS = re.compile(r"<!--results-->(.*?)<!--/results-->", re.S)
 SWEEP = re.compile(r"<!--sweep (\S+?)-->(.*?)<!--/sweep-->", re.S)
+ARMS = re.compile(r"<!--arms (\S+?)-->(.*?)<!--/arms-->", re.S)
 # Also at the beginning of a line of a quotation or a list, where it does the same.
 AT_LINE_START = re.compile(r"^(?:[ \t>*+-]|\d+[.)])*<!--value .*$", re.M)
 CHAPTERS = re.compile(r"<!--chapters-->(.*?)<!--/chapters-->", re.S)
@@ -197,6 +199,29 @@ def sweep_table(root: Path, file: str) -> str:
     return "\n".join(rows)
 
 
+def arm_table(root: Path, file: str) -> str:
+    """A row for each arm of a comparison, a line in it for each seed; a run that was stopped says where.
+
+    Raises `UserError` where the report does not exist.
+    """
+    try:
+        data = json.loads((root / file).read_text(encoding="utf-8"))["data"]
+    except OSError:
+        raise UserError(f"{file} does not exist; the command that makes it is in the page that shows it.") from None
+    rows = ["| arm | steps to 95% | training | final success | ρ |", "| --- | --- | --- | --- | --- |"]
+    for arm, found in data["arms"].items():
+        runs = found["runs"]
+        crossed = "<br>".join(f"{run['steps_to_95']:,}" if run["steps_to_95"] else _not_in(run) for run in runs)
+        minutes = "<br>".join(_short(run["training_s"] and run["training_s"] / 60) for run in runs)
+        rates = "<br>".join(format_rate(Rate.model_validate(run["success"])) for run in runs)
+        rows.append(f"| `{arm}` | {crossed} | {minutes} | {rates} | {found['rho'] or 'none'} |")
+    return "\n".join(rows)
+
+
+def _not_in(run: dict[str, Any]) -> str:
+    return f"not in {run['steps']:,}" + ("" if run["status"] == "finished" else ", stopped there")
+
+
 def _with_net(row: dict[str, Any]) -> str:
     """Success, and where some episodes began solved, that of the others."""
     total, net = Rate.model_validate(row["success"]), Rate.model_validate(row["success_net"])
@@ -228,6 +253,7 @@ def fill(text: str, root: Path) -> str:
     text = LINES.sub(lines, VALUE.sub(value, text))
     text = CODE.sub(code, text)
     text = SWEEP.sub(lambda m: f"<!--sweep {m[1]}-->\n{sweep_table(root, m[1])}\n<!--/sweep-->", text)
+    text = ARMS.sub(lambda m: f"<!--arms {m[1]}-->\n{arm_table(root, m[1])}\n<!--/arms-->", text)
     text = RESULTS.sub(lambda _: f"<!--results-->\n{result_table(root)}\n<!--/results-->", text)
     text = RECIPES.sub(lambda _: f"<!--recipes-->\n{recipe_table(root)}\n<!--/recipes-->", text)
     return CHAPTERS.sub(lambda _: f"<!--chapters-->\n{chapter_table(root)}\n<!--/chapters-->", text)

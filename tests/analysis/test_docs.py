@@ -171,3 +171,24 @@ def test_a_sweep_shows_every_run(root: Path) -> None:
         docs.sweep_table(root, "results/sweep.json")
     with pytest.raises(UserError, match=r"none\.json does not exist"):
         docs.sweep_table(root, "results/none.json")
+
+
+def test_a_comparison_of_arms_shows_every_seed_and_where_a_run_was_stopped(root: Path) -> None:
+    def run(crossed: int | None, steps: int, status: str, successes: int) -> dict:
+        success = rate([k < successes for k in range(50)]).model_dump()
+        return {"steps_to_95": crossed, "steps": steps, "status": status, "training_s": 90.0, "success": success}
+
+    arms = {
+        "told": {"rho": 1.0, "runs": [run(2000, 6000, "finished", 50), run(2400, 6000, "finished", 49)]},
+        "seen": {"rho": None, "runs": [run(None, 9000, "finished", 10), run(None, 4000, "interrupted", 3)]},
+    }
+    (root / "results/w.json").write_text(json.dumps({"data": {"arms": arms}}))
+    page = root / "README.md"
+    page.write_text("<!--arms results/w.json--><!--/arms-->")
+    assert docs.main(["--root", str(root)]) == 0 == docs.main(["--check", "--root", str(root)])
+    told, seen = page.read_text().splitlines()[3:5]
+    assert told.startswith("| `told` | 2,000<br>2,400 | 1.5 min<br>1.5 min | 50 of 50 = 100.0%")
+    assert told.endswith("| 1.0 |")
+    assert "| not in 9,000<br>not in 4,000, stopped there |" in seen and seen.endswith("| none |")
+    with pytest.raises(UserError, match=r"none\.json does not exist"):
+        docs.arm_table(root, "results/none.json")

@@ -18,7 +18,7 @@ from analysis import docs
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [page.relative_to(ROOT) for page in [*docs.pages(ROOT), ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]]
 # Marks name files from the project's root, links from the page's folder.
-MARK = re.compile(r"<!--(?:value|lines|code|sweep) (\S+?)(?: [^>]*)?-->")
+MARK = re.compile(r"<!--(?:value|lines|code|sweep|arms) (\S+?)(?: [^>]*)?-->")
 LINK = re.compile(r"\]\(([^)#\s]+)|<img [^>]*?src=\"([^\"]+)\"")
 
 
@@ -53,6 +53,7 @@ It takes <!--value results/a.json wall_clock_s minutes-->1<!--/value--> and
 <!--value results/b.json x .2f-->2<!--/value-->.
 <!--lines results/c.json data.printed.2:5-->
 <!--sweep results/sweeps/d.json-->
+<!--arms results/i.json-->
 <!--code scripts/labs/e.py region-->
 [![A picture](figures/f.png)](../videos/g.gif#top) and <img width="9" src="figures/h.png">, [here](#there),
 [away](https://example.org/i.png) and
@@ -61,8 +62,8 @@ rows[0](j)
 ```
 """
     assert cited(text, "tutorials") == {
-        "results/a.json", "results/b.json", "results/c.json", "results/sweeps/d.json", "scripts/labs/e.py",
-        "tutorials/figures/f.png", "videos/g.gif", "tutorials/figures/h.png",
+        "results/a.json", "results/b.json", "results/c.json", "results/sweeps/d.json", "results/i.json",
+        "scripts/labs/e.py", "tutorials/figures/f.png", "videos/g.gif", "tutorials/figures/h.png",
     }  # fmt: skip
 
 
