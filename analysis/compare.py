@@ -8,7 +8,6 @@ No success rate leaves this module without its n and its interval.
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from analysis.logs import labels
 from analysis.reports import EvalReport, Rate, Summary
 from analysis.stats import across_seeds
 from common.errors import UserError
+from common.plain_flags import Parser
 
 
 def format_rate(rate: Rate) -> str:
@@ -198,9 +198,9 @@ def across_seeds_text(result: AcrossSeeds) -> str:
     return f"{markdown_table(['training seed', 'success'], list(result.rates.items()))}\n\n{mean_text(result)}"
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command line of `python -m analysis.compare`."""
-    parser = argparse.ArgumentParser(prog="python -m analysis.compare", description="Compare evaluation reports.")
+    parser = Parser(prog="python -m analysis.compare", description="Compare evaluation reports.")
     parser.add_argument("reports", nargs="+", metavar="REPORT.json", help="of eval.py; the first is the baseline")
     parser.add_argument("--across-seeds", action="store_true", help="one method trained from several seeds")
     parser.add_argument("--different-envs", action="store_true", help="accept reports of different environments")

@@ -22,7 +22,6 @@ A region of a lab lies between the comments `# --8<-- [start:name]` and `# --8<-
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import sys
@@ -38,6 +37,7 @@ from analysis.runs import machine
 from common.dotted import look_up
 from common.errors import UserError
 from common.files import write_atomically
+from common.plain_flags import Parser
 from common.renamed import today
 
 VALUE = re.compile(r"<!--value (\S+) (\S+) (\S+?)-->(.*?)<!--/value-->", re.S)
@@ -266,7 +266,7 @@ def pages(root: Path) -> list[Path]:
 
 def main(argv: list[str] | None = None) -> int:
     """Fill all pages, or check them; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m analysis.docs", description="Fill numbers and code into pages.")
+    parser = Parser(prog="python -m analysis.docs", description="Fill numbers and code into pages.")
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 where a page would change")
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[1], help="the project's root")
     arguments = parser.parse_args(argv)

@@ -24,6 +24,7 @@ from analysis.logs import evaluations, labels, read_log
 from analysis.reports import EvalReport, Evaluation
 from common.errors import UserError
 from common.files import write_atomically
+from common.plain_flags import Parser
 
 if TYPE_CHECKING:
     # Matplotlib takes a second to import, which `--help` need not wait for.
@@ -250,9 +251,9 @@ def check_png(path: str | Path) -> None:
         raise UserError(f"--out {path}: figures are written as PNG; end the name in .png.")
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command line of `python -m analysis.plots`."""
-    parser = argparse.ArgumentParser(prog="python -m analysis.plots", description="Draw figures from logs and reports.")
+    parser = Parser(prog="python -m analysis.plots", description="Draw figures from logs and reports.")
     commands = parser.add_subparsers(dest="command", required=True)
     curve = commands.add_parser("curve", help="success rate during training")
     curve.add_argument("logs", nargs="+", metavar="LOG.jsonl", help="metric logs of runs, <out>.metrics.jsonl")

@@ -10,7 +10,6 @@ says so and does not stop the others.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import importlib.metadata
 import os
@@ -30,6 +29,7 @@ sys.path.insert(0, str(ROOT))
 from common.cli import guarded  # noqa: E402
 from common.errors import UserError  # noqa: E402
 from common.files import check_report_place  # noqa: E402
+from common.plain_flags import Parser  # noqa: E402
 from common.provenance import cores, git_state, gpu_name  # noqa: E402
 from envs.rendering import BACKENDS, try_backend  # noqa: E402
 
@@ -299,7 +299,7 @@ def write_report(path: str, findings: dict[str, list[Finding]], seconds: float) 
 
 def examine_and_tell(argv: Sequence[str] | None = None) -> int:
     """All checks, printed as they come; the exit status. Raises `UserError` on a report that cannot be written."""
-    parser = argparse.ArgumentParser(prog="doctor.py", description="What this machine can do, and how to fix the rest.")
+    parser = Parser(prog="doctor.py", description="What this machine can do, and how to fix the rest.")
     parser.add_argument("--json-out", help="report to write")
     arguments = parser.parse_args(argv)
     if arguments.json_out is not None:

@@ -67,6 +67,7 @@ WRONG = {
         ("sysid --retrain-steps -4", "--retrain-steps -4"),
         ("sysid --env FetchReach-v4", "was trained on FetchPush-v4"),
     ],
+    "doctor": [("--jsn-out a", "Did you mean --json-out?")],
     "film_policies": [("--seeds 0", "needs an episode"), ("--size 0", "at least 16 pixels")],
     "labs/ppo_from_scratch": [("--demo --steps 0", "at least one rollout"), ("--demo --seed -1", "no negative seed")],
 }  # fmt: skip
