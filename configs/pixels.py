@@ -119,9 +119,14 @@ def run_config(
     settings = chosen.settings | (changes or {})
     if chosen.settings.get("backend") == "dagger":
         settings |= {"teacher": TEACHER.format(env=env)}
-    if env == PICK and "wrap" in settings:
+    wrap = " ".join(settings.get("wrap", ()))
+    if env == PICK:
         # One camera cannot tell what is high from what is far.
-        settings |= {"wrap": tuple(wrap.replace("camera=near,", "camera=near+front,") for wrap in settings["wrap"])}
+        wrap = wrap.replace("camera=near,", "camera=near+front,")
+    if smoke:
+        # Not smaller: of what is left of 24 pixels after the convolutions, a spatial softmax has one place to choose.
+        wrap = wrap.replace("size=64", "size=40")
+    settings |= {"wrap": tuple(wrap.split())} if wrap else {}
     if arm == "push_state":
         from configs.hindsight import run_config as paired
 
