@@ -15,6 +15,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
 from agents.networks import PRIVILEGED
+from agents.processor import native_bf16
 
 
 class RunningNorm(nn.Module):
@@ -56,11 +57,6 @@ class RunningNorm(nn.Module):
         self.variance += weight * (x.var(0, unbiased=False) - self.variance + (1.0 - weight) * shift.square())
         self.mean += weight * shift
         self.count.add_(n).clamp_(max=self.LONGEST)
-
-
-def native_bf16() -> bool:
-    """Whether this processor has instructions for bfloat16."""
-    return any(getattr(torch.cpu, f"_is_{name}_supported", bool)() for name in ("avx512_bf16", "amx_tile"))
 
 
 class Convolutions(nn.Sequential):

@@ -46,16 +46,18 @@ class OneDnnStack(MlpStack):
 
     def forward(self, x: Tensor, members: slice = ALL) -> Trace:
         """Inputs (B, sizes[0]) to the activations of all layers of `members`."""
-        last = len(self.layers) - 1
         trace: Trace = [[] for _ in self.layers]
         for member in range(self.k)[members]:
             h = x
-            for number, layer in enumerate(self.layers):
-                # h ← relu(h W + b)
-                _, transposed, bias = layer[member]
-                h = linear(h, transposed, bias, "relu" if number < last else "none")
+            for number in range(len(self.layers)):
+                h = self._up(number, member, h)
                 trace[number].append(h)
         return trace
+
+    def _up(self, number: int, member: int, h: Tensor) -> Tensor:
+        # h ← relu(h W + b)
+        _, transposed, bias = self.layers[number][member]
+        return linear(h, transposed, bias, "relu" if number < len(self.layers) - 1 else "none")
 
     def outputs(self, trace: Trace) -> Tensor:
         """The last layer's, (K, B, sizes[-1])."""
@@ -74,7 +76,7 @@ class OneDnnStack(MlpStack):
                 below = trace[number - 1][member] if number else x
                 grad_weight, _, grad_bias = self.grads[number][member]
                 # dL/dW = hᵀ δ, dL/db = Σ δ
-                grad_weight.copy_(_transposed_times(below, d))
+                grad_weight.copy_(self._weight_gradient(number, below, d))
                 torch.sum(d, dim=0, out=grad_bias)
                 if number:
                     d = self._down(number, member, d, below)
@@ -96,9 +98,15 @@ class OneDnnStack(MlpStack):
 
     def _down(self, number: int, member: int, delta: Tensor, below: Tensor) -> Tensor:
         # δ ← (δ Wᵀ) ⊙ [h > 0]
-        weight, transposed, _ = self.layers[number][member]
-        delta = delta * transposed if delta.shape[1] == 1 else linear(delta, weight)
+        delta = self._through_weights(number, member, delta)
         return torch.ops.aten.threshold_backward.grad_input(delta, below, 0, grad_input=delta)
+
+    def _through_weights(self, number: int, member: int, delta: Tensor) -> Tensor:
+        weight, transposed, _ = self.layers[number][member]
+        return delta * transposed if delta.shape[1] == 1 else linear(delta, weight)
+
+    def _weight_gradient(self, number: int, below: Tensor, delta: Tensor) -> Tensor:
+        return _transposed_times(below, delta)
 
 
 def _transposed_times(a: Tensor, b: Tensor) -> Tensor:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from agents.kernels import onednn
+from agents.kernels import bf16, onednn
+from agents.kernels.bf16 import Bf16Stack
 from agents.kernels.onednn import OneDnnStack
 from agents.kernels.sac import SacKernel
 from agents.kernels.td3 import Td3Kernel
@@ -27,6 +28,10 @@ def _everywhere(device: str) -> bool:
 
 def _on_processors(device: str) -> bool:
     return device == "cpu" and onednn.available()
+
+
+def _with_bf16(device: str) -> bool:
+    return device == "cpu" and bf16.available()
 
 
 @dataclass(frozen=True)
@@ -45,11 +50,14 @@ KERNELS = {
     "onednn": Kernel(
         {"sac": partial(SacKernel, stack=OneDnnStack), "td3": partial(Td3Kernel, stack=OneDnnStack)}, _on_processors
     ),
+    "bf16": Kernel(
+        {"sac": partial(SacKernel, stack=Bf16Stack), "td3": partial(Td3Kernel, stack=Bf16Stack)}, _with_bf16
+    ),
 }
 
 
 AUTO = ("onednn", "blas")
-"""What `auto` takes: the first that works."""
+"""What `auto` takes: the first that works. Not `bf16`, which rounds coarsely: a run asks for it."""
 
 
 def usable_kernel(kernel: str, device: str) -> str:

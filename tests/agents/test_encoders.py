@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from agents.augmentations import AUGMENTATIONS, Crop, Jitter, Shift, augmentation
-from agents.encoders.parts import RunningNorm, native_bf16
+from agents.encoders.parts import RunningNorm
 from agents.encoders.spatial_softmax import SpatialSoftmax
 from agents.learner import Batch
 from agents.networks import ENCODERS
