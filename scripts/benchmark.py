@@ -247,13 +247,16 @@ def best(speeds: dict[str, float], *names: str, threads: int | None = None) -> f
 
 
 def update_ratios(quiet: dict[str, float], busy: dict[str, float]) -> dict[str, float]:
-    """Our fastest kernel against stock, the readable learner and SBX; and what a busy process leaves of one thread."""
+    """Our fastest kernel in float32 against stock, the readable learner and SBX; what a busy process leaves of it."""
     ours = ("blas", "onednn")
     ratios = {"update_vs_sb3": best(quiet, *ours) / best(quiet, "sb3"),
               "update_vs_readable": best(quiet, *ours) / best(quiet, "autograd")}  # fmt: skip
     if best(quiet, "sbx"):
         one = best(quiet, *ours, threads=1) / best(quiet, "sbx", threads=1)
         ratios |= {"update_vs_sbx": best(quiet, *ours) / best(quiet, "sbx"), "update_vs_sbx_one_core": one}
+        if best(quiet, "bf16"):
+            # Apart: it rounds more coarsely than SBX does.
+            ratios["update_bf16_vs_sbx_one_core"] = best(quiet, "bf16", threads=1) / best(quiet, "sbx", threads=1)
     left = best(busy, *ours, threads=1) / best(quiet, *ours, threads=1)
     return ratios | {"update_beside_a_busy_process": left}
 

@@ -1,6 +1,6 @@
-"""`OneDnnStack` whose products between hidden layers are taken in bfloat16, for processors that have instructions for it.
+"""`OneDnnStack` with its products between hidden layers in bfloat16, where the processor has instructions for it.
 
-A bfloat16 has float32's range and 8 bits of precision. Two fit where one float32 was, so a product of 256 × 256 matrices
+A bfloat16 has float32's range and 8 bits of precision. Two fit where one float32 was: a product of 256 × 256 matrices
 takes about half the time; the factors are rounded to a relative error of up to 2⁻⁹, their products are summed in
 float32, and the sum is rounded again. All that is kept, and all that must be precise, stays float32: weights, Adam,
 activations, biases' gradients, the first layer (positions in metres, whose first digits are alike) and the last one

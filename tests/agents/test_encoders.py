@@ -14,6 +14,7 @@ from agents.encoders.parts import RunningNorm
 from agents.encoders.spatial_softmax import SpatialSoftmax
 from agents.learner import Batch
 from agents.networks import ENCODERS
+from agents.processor import native_bf16
 from agents.sac import Sac
 from common.errors import UserError
 

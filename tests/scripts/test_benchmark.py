@@ -54,6 +54,8 @@ def test_ratios_are_of_the_best_of_each(script: ModuleType) -> None:
         "update_vs_sb3": 3.0, "update_vs_readable": 240 / 90, "update_vs_sbx": 1.5, "update_vs_sbx_one_core": 2.0,
         "update_beside_a_busy_process": 0.6,
     }  # fmt: skip
+    faster = script.update_ratios(quiet | {"bf16_1_threads": 250.0}, quiet)
+    assert (faster["update_bf16_vs_sbx_one_core"], faster["update_vs_sbx_one_core"]) == (2.5, 2.0)
     alone = {name: speed for name, speed in quiet.items() if not name.startswith("sbx")}
     assert "update_vs_sbx" not in script.update_ratios(alone, alone)
 
