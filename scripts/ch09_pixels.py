@@ -14,7 +14,7 @@
     python scripts/ch09_pixels.py train-blind-her --seed 0            # the controls without pixels, which must fail
     python scripts/ch09_pixels.py distil-blind --seed 0
     python scripts/ch09_pixels.py push-compare
-    python scripts/ch09_pixels.py distil --env FetchPickAndPlace-v4 --total-steps 60000
+    python scripts/ch09_pixels.py distil --env FetchPickAndPlace-v4
     python scripts/ch09_pixels.py pick-compare                        # that student: goals in the air and on the table
 
 What each of them may see stands in configs/pixels.py. Everything can be interrupted; the same command continues.
