@@ -78,7 +78,8 @@ one_arm("distil-blind", "distil_blind", 500, "The same student without pixels.")
 
 
 @chapter.command
-def compare(seeds: str = "0,1", arms: str = ",".join(REACH_ARMS), mode: Mode = DEFAULT) -> int:
+def compare(seeds: str = "0,1", arms: str = ",".join(REACH_ARMS), report: str = "reach_comparison",
+            mode: Mode = DEFAULT) -> int:  # fmt: skip
     """Reach from state, from pixels and with shifts; rho is steps to 95% from pixels over steps to 95% from state."""
     metas: dict[str, list[tuple[TrainMeta, EvalReport]]] = {}
     for arm in arms.split(","):
@@ -87,7 +88,7 @@ def compare(seeds: str = "0,1", arms: str = ",".join(REACH_ARMS), mode: Mode = D
             metas.setdefault(arm, []).append(_pair(checkpoint, arm, 100, mode))
     data = compared(metas, ceiling="state")
     print(reach_text(data))
-    chapter.write("reach_comparison", data, mode, env_id=ARMS["state"].env)
+    chapter.write(report, data, mode, env_id=ARMS["state"].env)
     return 0
 
 
