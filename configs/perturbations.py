@@ -38,6 +38,10 @@ OBSERVATION = {
         STEPS, True,
     ),
 }  # fmt: skip
+# What errs alone, by the name that `wrappers/sensors.py` gives it.
+SENSORS = ("object", "angles", "velocity", "angular_velocity", "gripper", "gripper_velocity", "fingers")
+ALONE = "obs_noise:std={{}},scale=sensor,only={}"
+PARTS = {name: Perturbation(f"{name} alone", (ALONE.format(name),), "m", "0,0.02") for name in SENSORS}
 UNITS = "0,0.2,0.5,1,2"
 ACTION = {
     "action": Perturbation("white noise on the action", ("action_noise:std={}",), "action", UNITS),

@@ -1,11 +1,11 @@
 """Chapter 07: where does it break? Success against errors of sensors and actions, and training under noise.
 
     python scripts/ch07_robustness_curves.py obs-sweep --env FetchPush-v4            # seven perturbations of sensors
-    python scripts/ch07_robustness_curves.py obs-sweep --kinds white --grid 0,0.02,0.05 --ckpts checkpoints/first.zip
+    python scripts/ch07_robustness_curves.py part-sweep                              # one sensor alone, at 20 mm
     python scripts/ch07_robustness_curves.py act-sweep --env FetchPush-v4            # noise, pull and delay of actions
     python scripts/ch07_robustness_curves.py baseline                                # the scripted controllers alone
     python scripts/ch07_robustness_curves.py train-robust --std 0.01 --alpha 0.3     # SAC and HER under noise, filtered
-    python scripts/ch07_robustness_curves.py video --sizes 0,0.01,0.02,0.05              # one policy, rising noise
+    python scripts/ch07_robustness_curves.py video --sizes 0,0.02,0.05               # one policy, rising noise
     python scripts/ch07_robustness_curves.py compare --env FetchPush-v4              # clean and trained under noise
 
 A curve has 100 held-out episodes a point and training seed, the same ones everywhere. Every point that is evaluated is
@@ -23,7 +23,7 @@ from chapter import DEFAULT, Chapter, Mode
 from analysis.robustness import compared, gains_text, read_grid, tables_of
 from common.errors import UserError
 from common.seeds import parse_seeds
-from configs.perturbations import ACTION, OBSERVATION, Perturbation, chosen
+from configs.perturbations import ACTION, OBSERVATION, PARTS, Perturbation, chosen
 
 chapter = Chapter("ch07", "Where does it break?")
 REACH, PUSH, PICK = "FetchReach-v4", "FetchPush-v4", "FetchPickAndPlace-v4"
@@ -79,24 +79,28 @@ def sweep(kinds: dict[str, Perturbation], env: str, ckpts: str | None, agent: st
     return 0
 
 
-@chapter.command
-def obs_sweep(env: str = PUSH, kinds: str = ",".join(OBSERVATION), ckpts: str | None = None, agent: str = "scripted",
-              grid: str | None = None, n_episodes: int = 100, mode: Mode = DEFAULT) -> int:  # fmt: skip
-    """Success against errors of the sensors: noise of four kinds, a filter, a forgotten copy, dropouts."""
-    return sweep(chosen(kinds, OBSERVATION, "--kinds"), env, ckpts, agent, grid, n_episodes, mode, "obs")
+def one_sweep(name: str, known: dict[str, Perturbation], what: str) -> Any:
+    """Make the subcommand NAME-sweep over perturbations of one kind."""
+
+    def command(
+        env: str = PUSH, kinds: str = ",".join(known), ckpts: str | None = None, agent: str = "scripted",
+        grid: str | None = None, n_episodes: int = 100, mode: Mode = DEFAULT,
+    ) -> int:  # fmt: skip
+        return sweep(chosen(kinds, known, "--kinds"), env, ckpts, agent, grid, n_episodes, mode, name)
+
+    command.__doc__ = what
+    return chapter.command(f"{name}-sweep")(command)
 
 
-@chapter.command
-def act_sweep(env: str = PUSH, kinds: str = ",".join(ACTION), ckpts: str | None = None, agent: str = "scripted",
-              grid: str | None = None, n_episodes: int = 100, mode: Mode = DEFAULT) -> int:  # fmt: skip
-    """Success against errors of the actions: white noise, a constant pull, delay."""
-    return sweep(chosen(kinds, ACTION, "--kinds"), env, ckpts, agent, grid, n_episodes, mode, "act")
+obs_sweep = one_sweep("obs", OBSERVATION, "Errors of sensors: four kinds of noise, a filter, a clean copy, dropouts.")
+act_sweep = one_sweep("act", ACTION, "Errors of actions: white noise, a constant pull, delay.")
+one_sweep("part", PARTS, "One sensor alone errs, as much as it does among all of them: which one is it?")
 
 
 @chapter.command
 def baseline(envs: str = f"{REACH},{PUSH},{PICK}", kinds: str = "white,action,delay", agent: str = "scripted",
              n_episodes: int = 100, mode: Mode = DEFAULT) -> int:  # fmt: skip
-    """A controller alone (scripted, or another by name), on the same episodes as the policies."""
+    """A controller alone, on the same episodes as the policies."""
     known = chosen(kinds, OBSERVATION | ACTION, "--kinds")
     n_episodes, envs, panels = (2, REACH, {}) if mode.smoke else (n_episodes, envs, {})
     for env in envs.split(","):

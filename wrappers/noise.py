@@ -53,8 +53,9 @@ class ObservationNoise(SensorWrapper):
 
     `scale`: `unit` adds independent noise to every number, in its own unit (m, m/step, rad); `sensor` scales it as
     sensors err and derives what the task derives (`wrappers/sensors.py`); std is then that of an object's position,
-    in m. `rho`: correlation from one step to the next (`Autoregression`). `mixed`: each episode draws its own standard
-    deviation, uniform between 0 and `std`.
+    in m. `only`: with `scale=sensor`, the one part that errs (`wrappers.sensors.PARTS`). `rho`: correlation from one
+    step to the next (`Autoregression`). `mixed`: each episode draws its own standard deviation, uniform between 0 and
+    `std`.
 
     On a task with goals `observation` and `achieved_goal` are measured, and where the one holds a copy of the other
     both show the same noise. The desired goal is a command and stays as it is. Rewards and success are the simulator's.
@@ -64,7 +65,7 @@ class ObservationNoise(SensorWrapper):
 
     def __init__(
         self, env: gym.Env, std: float = 0.01, rho: float = 0.0, scale: Literal["unit", "sensor"] = "unit",
-        mixed: bool = False, true_goals: bool = False,
+        only: str = "", mixed: bool = False, true_goals: bool = False,
     ):  # fmt: skip
         super().__init__(env)
         if not 0 <= std < math.inf:
@@ -72,7 +73,9 @@ class ObservationNoise(SensorWrapper):
         if true_goals and not self.sizes[1]:
             raise ValueError("true_goals needs a task with goals.")
         self.std, self.mixed, self.true_goals = std, mixed, true_goals
-        self.matrix = sensor_matrix(self.sizes[0]) if scale == "sensor" else None
+        if only and scale != "sensor":
+            raise ValueError("only needs scale=sensor.")
+        self.matrix = sensor_matrix(self.sizes[0], only) if scale == "sensor" else None
         # Drawn for the achieved goal in any case, so that a stream does not depend on the task's layout.
         self.noise = Autoregression(rho, sum(self.sizes))
         # This episode's.

@@ -31,22 +31,37 @@ GROUPS = {
 }  # fmt: skip
 
 
-def sensor_matrix(size: int) -> np.ndarray:
+# Where the entries of a group begin and end, for observations of 10 and of 25 numbers; the object relative to the
+# gripper, 6 to 8 of 25, is derived.
+PARTS: dict[int, dict[str, tuple[int, int]]] = {
+    10: {"gripper": (0, 3), "fingers": (3, 5), "gripper_velocity": (5, 8), "finger_velocity": (8, 10)},
+    25: {"gripper": (0, 3), "object": (3, 6), "fingers": (9, 11), "angles": (11, 14), "velocity": (14, 17),
+         "angular_velocity": (17, 20), "gripper_velocity": (20, 23), "finger_velocity": (23, 25)},
+}  # fmt: skip
+
+
+def sensor_matrix(size: int, only: str = "") -> np.ndarray:
     """S (O, O): entries' errors are S e with e ~ N(0, σ²) independent, for the Fetch observations of 10 and 25 numbers.
 
-    Raises `ValueError` on another size.
+    `only`: the part of `PARTS` that errs, by itself. Raises `ValueError` on another size or part.
     """
     grip, block, width, angle, moved, turned, grip_rate, width_rate = GROUPS.values()
-    if size == 10:
-        return np.diag([*[grip] * 3, *[width] * 2, *[grip_rate] * 3, *[width_rate] * 2])
-    if size != 25:
+    if size not in PARTS:
         raise ValueError("scale=sensor knows the Fetch tasks' observations; use scale=unit.")
-    matrix = np.diag([*[grip] * 3, *[block] * 3, *[0.0] * 3, *[width] * 2, *[angle] * 3, *[moved] * 3, *[turned] * 3,
-                      *[grip_rate] * 3, *[width_rate] * 2])  # fmt: skip
-    for axis in range(3):
-        # Relative position: object minus gripper. Relative velocity: object's minus gripper's.
-        matrix[6 + axis, 3 + axis], matrix[6 + axis, axis] = block, -grip
-        matrix[14 + axis, 20 + axis] = -grip_rate
+    if only and only not in PARTS[size]:
+        raise ValueError(f"only must be one of {', '.join(PARTS[size])}.")
+    if size == 10:
+        matrix = np.diag([*[grip] * 3, *[width] * 2, *[grip_rate] * 3, *[width_rate] * 2])
+    else:
+        matrix = np.diag([*[grip] * 3, *[block] * 3, *[0.0] * 3, *[width] * 2, *[angle] * 3, *[moved] * 3,
+                          *[turned] * 3, *[grip_rate] * 3, *[width_rate] * 2])  # fmt: skip
+        for axis in range(3):
+            # Relative position: object minus gripper. Relative velocity: object's minus gripper's.
+            matrix[6 + axis, 3 + axis], matrix[6 + axis, axis] = block, -grip
+            matrix[14 + axis, 20 + axis] = -grip_rate
+    if only:
+        begin, end = PARTS[size][only]
+        matrix[:, :begin] = matrix[:, end:] = 0.0
     return matrix
 
 

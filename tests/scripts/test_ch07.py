@@ -11,7 +11,7 @@ import pytest
 
 from analysis.reports import DataReport, load
 from common.errors import UserError
-from configs.perturbations import ACTION, OBSERVATION
+from configs.perturbations import ACTION, OBSERVATION, PARTS
 from envs.task import Task
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,9 +92,9 @@ def test_a_film_has_a_column_a_size(script: ModuleType, monkeypatch: pytest.Monk
     assert filmed[2] == ("runs/ch07/white_reach.gif", 2, rows)
 
 
-@pytest.mark.parametrize("kind", [*OBSERVATION, *ACTION])
+@pytest.mark.parametrize("kind", [*OBSERVATION, *ACTION, *PARTS])
 def test_every_perturbation_can_be_made(kind: str) -> None:
-    perturbation = (OBSERVATION | ACTION)[kind]
+    perturbation = (OBSERVATION | ACTION | PARTS)[kind]
     filters = ("obs_lowpass:alpha=0.5",) if kind == "filtered" else ()
     assert perturbation.around(0) == filters, "the filter under test stays, only the noise goes"
     Task("FetchPush-v4", perturbation.around(2)).make().close()

@@ -17,7 +17,7 @@ from envs.rollout import run_episode
 from envs.task import Task
 from tests.contract import tiny
 from wrappers.noise import Autoregression
-from wrappers.sensors import ANGLE, ENCODER, SensorWrapper
+from wrappers.sensors import ANGLE, ENCODER, PARTS, SensorWrapper, sensor_matrix
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +116,18 @@ def test_as_sensors_err() -> None:
     assert np.corrcoef(errors[:, 14], errors[:, 20])[0, 1] < -0.03
 
 
+@pytest.mark.parametrize(("env_id", "size"), [("FetchReach-v4", 10), ("FetchPush-v4", 25)])
+def test_one_sensor_alone_errs_as_much_as_among_all(env_id: str, size: int) -> None:
+    whole = sensor_matrix(size)
+    np.testing.assert_array_equal(sum(sensor_matrix(size, part) for part in PARTS[size]), whole)
+    errors = errors_of(env_id, "obs_noise:std=0.01,scale=sensor,only=gripper_velocity").reshape(-1, size)
+    begin, end = PARTS[size]["gripper_velocity"]
+    assert errors[:, begin:end].std() == pytest.approx(0.01 * whole[begin, begin], rel=0.1)
+    # What is derived from it errs with it, as the velocity relative to the gripper does.
+    errs = set(np.flatnonzero(np.abs(errors).max(axis=0)))
+    assert errs == set(range(begin, end)) | (set(range(14, 17)) if size == 25 else set())
+
+
 def test_true_goals_stay_and_the_copy_is_noisy() -> None:
     with contextlib.closing(Task("FetchPush-v4", ("obs_noise:std=0.02,true_goals=true",)).make()) as env:
         assert env.get_wrapper_attr("measured_goal_at")() == 3
@@ -196,6 +208,8 @@ def test_an_episode_follows_from_its_seed(texts: tuple[str, ...]) -> None:
         ("obs_noise:std=NaN", "expected float"),
         ("obs_noise:rho=1.5", "rho must lie between 0 and 1"),
         ("obs_noise:scale=metres", "expected"),
+        ("obs_noise:only=fingers", "only needs scale=sensor"),
+        ("obs_noise:scale=sensor,only=angles", "only must be one of gripper, fingers"),
         ("obs_noise:sdt=0.1", "Did you mean std"),
         ("obs_dropout:prob=2", "prob must lie"),
         ("obs_dropout:steps=0", "steps must lie"),
