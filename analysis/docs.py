@@ -58,7 +58,8 @@ def show(value: Any, form: str) -> str:
     `rate`: a rate with its n and interval, for tables; `prose`: the same for running text; `mean`: a mean over seeds
     with its interval, which does not exist where all seeds agree; `points`: a difference of two rates with its
     interval; `span`: a value with its interval; `mm`: the same of metres, in mm, with "over" where it lies beyond what
-    was measured; `percent`; `minutes`, `seconds` and `ms` from seconds; `hardware`: the machine in words; `text`;
+    was measured, and without an interval where it surely does; `percent`; `minutes`, `seconds` and `ms` from seconds;
+    `hardware`: the machine in words; `text`;
     anything else is a Python format such as `.3f` or `,d`.
     """
     if value is None:
@@ -79,8 +80,12 @@ def show(value: Any, form: str) -> str:
     if form == "span":
         return f"{value['value']:.2f} [{value['low']:.2f}, {value['high']:.2f}]"
     if form == "mm":
-        over = "over " if value.get("beyond") else ""
-        return over + "{:.1f} mm [{:.1f}, {:.1f}]".format(*(1000 * value[key] for key in ("value", "low", "high")))
+        middle, low, high = (1000 * value[key] for key in ("value", "low", "high"))
+        if high == 0:
+            return "below half at 0"
+        if low == high:
+            return f"beyond {middle:.0f} mm"
+        return f"{'over ' if value.get('beyond') else ''}{middle:.1f} mm [{low:.1f}, {high:.1f}]"
     if form == "percent":
         return f"{100 * value:.1f}%"
     if form == "minutes":

@@ -36,7 +36,7 @@ Claim = tuple[str, float, float, float]
 
 # --8<-- [start:low_pass]
 class LowPass:
-    """u_t = α a_t + (1 − α) u_{t−1}, with u_0 = 0 at the beginning of an episode."""
+    """u_t = α a_t + (1 − α) u_{t−1}, with u_{−1} = 0 before an episode."""
 
     def __init__(self, alpha: float, size: int):
         self.alpha, self.u = alpha, np.zeros(size)

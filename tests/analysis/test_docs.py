@@ -29,6 +29,8 @@ def root(tmp_path: Path) -> Path:
                 "alike": {"mean": 0.5, "low": 0.5, "high": 0.5},
                 "over": {"mean": 0.8, "low": 0.7, "high": 0.9},
                 "gain": {"difference": -0.03, "low": -0.08, "high": 0.02},
+                "beyond": {"value": 0.05, "low": 0.05, "high": 0.05, "beyond": True},
+                "nothing": {"value": 0.0, "low": 0.0, "high": 0.0, "beyond": False},
                 "size": {"value": 0.0182, "low": 0.016, "high": 0.02, "beyond": True},
             }
         )
@@ -47,6 +49,8 @@ def root(tmp_path: Path) -> Path:
         ("results/a.json alike mean", "50.0% on each"),
         ("results/a.json gain points", "-3.0 points (95% interval -8.0 to 2.0)"),
         ("results/a.json size mm", "over 18.2 mm [16.0, 20.0]"),
+        ("results/a.json beyond mm", "beyond 50 mm"),
+        ("results/a.json nothing mm", "below half at 0"),
         ("results/a.json size span", "0.02 [0.02, 0.02]"),
         ("results/a.json rows.0.d .3f", "0.021"),
         ("results/a.json rate prose", "97.0% (97 of 100; 95% interval 91.5 to 99.0)"),
