@@ -42,6 +42,8 @@ class Kernel:
     works_on: Callable[[str], bool] = _everywhere
     recordable: bool = True
     """Whether a CUDA graph can hold an update: nothing waits for a value."""
+    needs: str = ""
+    """What a machine must have for it, to be told where it has not."""
 
 
 KERNELS = {
@@ -51,7 +53,9 @@ KERNELS = {
         {"sac": partial(SacKernel, stack=OneDnnStack), "td3": partial(Td3Kernel, stack=OneDnnStack)}, _on_processors
     ),
     "bf16": Kernel(
-        {"sac": partial(SacKernel, stack=Bf16Stack), "td3": partial(Td3Kernel, stack=Bf16Stack)}, _with_bf16
+        {"sac": partial(SacKernel, stack=Bf16Stack), "td3": partial(Td3Kernel, stack=Bf16Stack)},
+        _with_bf16,
+        needs="a processor with instructions for bfloat16 (AVX-512 BF16 or AMX)",
     ),
 }
 
@@ -68,7 +72,8 @@ def usable_kernel(kernel: str, device: str) -> str:
         raise UserError(f"--kernel {kernel}: choose one of auto, {', '.join(KERNELS)}.{closest(kernel, KERNELS)}")
     if not KERNELS[kernel].works_on(device):
         usable = [name for name, other in KERNELS.items() if other.works_on(device)]
-        raise UserError(f"--kernel {kernel} does not work on {device} here; choose one of {', '.join(usable)}.")
+        why = f" (it needs {KERNELS[kernel].needs})" if KERNELS[kernel].needs else ""
+        raise UserError(f"--kernel {kernel} does not work on {device} here{why}; choose one of {', '.join(usable)}.")
     return kernel
 
 
