@@ -199,7 +199,7 @@ class Registry:
         return spec, self.makers[spec.name]
 
     def canonical(self, text: str) -> str:
-        """`text` with every argument written out, checked against the maker's annotations. Raises `UserError`."""
+        """`text` with all arguments that are not empty, checked against the maker's annotations. Raises `UserError`."""
         spec, maker = self.find(text)
         parameters, hints = self._parameters(maker)
         for key, value in spec.arguments.items():
@@ -217,6 +217,8 @@ class Registry:
             value = spec.arguments.get(key, parameter.default)
             # 1 and 1.0 are the same setting, so they must be the same text.
             full[key] = float(value) if hints.get(key) is float else value
+        # An empty text asks for nothing. Left out, so that a maker may learn a new word and old runs still go on.
+        full = {key: value for key, value in full.items() if value != ""}
         arguments = ",".join(write_pairs(full))
         return ":".join(part for part in (spec.module, spec.name, arguments) if part)
 

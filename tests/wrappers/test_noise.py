@@ -128,6 +128,12 @@ def test_one_sensor_alone_errs_as_much_as_among_all(env_id: str, size: int) -> N
     assert errs == set(range(begin, end)) | (set(range(14, 17)) if size == 25 else set())
 
 
+def test_a_part_that_is_not_named_leaves_no_trace_in_settings() -> None:
+    """Runs from before `only` have the text without it, and go on."""
+    (text,) = Task("FetchPush-v4", ("obs_noise:std=0.01",)).wrappers
+    assert text == "obs_noise:std=0.01,rho=0.0,scale=unit,mixed=false,true_goals=false"
+
+
 def test_true_goals_stay_and_the_copy_is_noisy() -> None:
     with contextlib.closing(Task("FetchPush-v4", ("obs_noise:std=0.02,true_goals=true",)).make()) as env:
         assert env.get_wrapper_attr("measured_goal_at")() == 3
