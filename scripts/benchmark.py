@@ -323,7 +323,8 @@ def benchmark(config: BenchmarkConfig) -> None:
         from agents.build import choose_device
 
         common = provenance.metadata(
-            dataclasses.asdict(config),
+            # Where an interpreter lies is this machine's affair.
+            dataclasses.asdict(config) | {"guest_python": config.guest_python and Path(config.guest_python).name},
             env_id=config.env,
             n_envs=config.n_envs,
             device=choose_device(config.device),
