@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, told apart with every common kind of colour blindness; its yellow is too pale for a line.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+# Okabe and Ito's palette, told apart with every common colour blindness; brown for its yellow, too pale for a line.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7A4A12")
 SOLVED, UNSOLVED, GREY = COLOURS[0], COLOURS[1], "#595959"
 STYLES = ("-", "--", ":", "-.")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 # m: `distance_threshold` of all Fetch tasks in gymnasium-robotics; reports hold the outcome, not the number itself.
 FETCH_THRESHOLD = 0.05
 # m: MuJoCo repeats no position better; keeps an exact zero on a logarithmic axis.
