@@ -14,8 +14,8 @@ from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
+from agents.kernels.onednn import native_bf16
 from agents.networks import PRIVILEGED
-from agents.processor import native_bf16
 
 
 class RunningNorm(nn.Module):

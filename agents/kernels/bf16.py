@@ -18,8 +18,7 @@ from torch import Tensor
 
 from agents.kernels import onednn
 from agents.kernels.mlp import ALL, Trace
-from agents.kernels.onednn import OneDnnStack, linear
-from agents.processor import native_bf16
+from agents.kernels.onednn import OneDnnStack, linear, native_bf16
 
 
 def available() -> bool:

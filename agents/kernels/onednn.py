@@ -23,6 +23,14 @@ def available() -> bool:
     return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
+def native_bf16() -> bool:
+    """Whether this processor has instructions for bfloat16.
+
+    Without them a product in bfloat16 is emulated, and slower than in float32.
+    """
+    return any(getattr(torch.cpu, f"_is_{name}_supported", bool)() for name in ("avx512_bf16", "amx_tile"))
+
+
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, then: str = "none") -> Tensor:
     """x Wᵀ + b (B, outputs) of x (B, inputs) and W (outputs, inputs), followed by "relu" or "none".
 

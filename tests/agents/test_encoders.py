@@ -12,9 +12,9 @@ import torch
 from agents.augmentations import AUGMENTATIONS, Crop, Jitter, Shift, augmentation
 from agents.encoders.parts import RunningNorm
 from agents.encoders.spatial_softmax import SpatialSoftmax
+from agents.kernels.onednn import native_bf16
 from agents.learner import Batch
 from agents.networks import ENCODERS
-from agents.processor import native_bf16
 from agents.sac import Sac
 from common.errors import UserError
 
