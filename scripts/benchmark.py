@@ -3,7 +3,7 @@
     python scripts/benchmark.py --json-out results/benchmark.json    # some four minutes on two idle cores
     python scripts/benchmark.py --quick          # within a minute on two cores
     python scripts/benchmark.py --part scale     # over numbers of environments, threads and transitions in a batch
-    python scripts/benchmark.py --guest-python guests/bin/python    # SBX and EnvPool, too: scripts/benchmark_guests.py
+    python scripts/benchmark.py --guest-python guests/bin/python    # SBX, TQC and EnvPool: scripts/benchmark_guests.py
 
 Every contestant is timed once a round, in turn, so that a machine whose speed drifts treats them alike; ratios are of
 the medians over the rounds. The last line printed is one JSON object with the ratios, higher is better.
@@ -54,7 +54,7 @@ class BenchmarkConfig:
     smoke: bool = False
     """Two environments, one round, hardly any work: shows that the path works, and says nothing about speed."""
     guest_python: str | None = None
-    """Python of an environment that has SBX, EnvPool or both, to time them as well."""
+    """Python of an environment that has SBX, sb3-contrib, EnvPool, or some of them, to time them as well."""
     json_out: str | None = None
     """Report to write."""
 
@@ -219,7 +219,7 @@ def learn_speed(model: Any, threads: int, batch: int, count: int) -> float:
 
 
 def updates(config: BenchmarkConfig, count: int) -> tuple[dict[str, float], dict[str, float]]:
-    """Updates per second of stock, the readable learner, the kernels and SBX: alone, and beside a busy process."""
+    """Updates per second of stock, the readable learner, the kernels, SBX and TQC: alone, and beside a busy process."""
     from agents.kernels.registry import KERNELS
 
     contestants: dict[str, Callable[[], float]] = {}
@@ -230,8 +230,8 @@ def updates(config: BenchmarkConfig, count: int) -> tuple[dict[str, float], dict
         # On a GPU, PyTorch's threads on the processor have nothing to do.
         for threads in [1] if on == "cuda" else sorted({1, provenance.cores()}):
             contestants[f"{name}_{threads}_threads"] = functools.partial(learn_speed, model, threads, BATCH, count)
-    with guests(config, "sbx", count) as others:
-        quiet = in_turn(contestants | others, config.rounds)
+    with guests(config, "sbx", count) as others, guests(config, "tqc", count) as slow:
+        quiet = in_turn(contestants | others | slow, config.rounds)
         with busy_process():
             # Fewer: a contestant whose threads wait for each other may be twenty times slower.
             some = {name: functools.partial(learn_speed, *run.args[:-1], max(8, count // 8))
