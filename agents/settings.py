@@ -123,7 +123,8 @@ class FastSettings:
         "auto",
         "How updates are computed: the readable learner (autograd), or its gradients written out on oneDNN's matrix "
         "products (onednn, processors only; bf16, the large ones in bfloat16, where the processor has instructions for "
-        "it) or on PyTorch's default ones (blas). They round differently. auto takes onednn where it works.",
+        "it) or on PyTorch's default ones (blas). They round differently. auto takes onednn where the processor "
+        "has AVX-512, and blas elsewhere.",
     )
     clip_targets: bool = knob(False, "Clip the critics' targets to [-1/(1 - gamma), 0]; for rewards between -1 and 0.")
     normalise: bool = knob(

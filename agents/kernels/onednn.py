@@ -23,6 +23,11 @@ def available() -> bool:
     return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
+def wide_vectors() -> bool:
+    """Whether this processor has vectors of 512 bits (AVX-512)."""
+    return getattr(torch.cpu, "_is_avx512_supported", bool)()
+
+
 def native_bf16() -> bool:
     """Whether this processor has instructions for bfloat16.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -174,8 +175,17 @@ def test_bf16_rounds_the_products_between_hidden_layers_and_nothing_else() -> No
         assert (ours - theirs).norm() < FLIPPED * theirs.norm()
 
 
-def test_auto_is_the_fastest_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert usable_kernel("auto", "cpu") == ("onednn" if onednn.available() else "blas")
+@pytest.mark.parametrize("wide", [True, False])
+def test_auto_takes_onednn_for_wide_vectors_only(monkeypatch: pytest.MonkeyPatch, wide: bool) -> None:
+    monkeypatch.setattr(onednn, "wide_vectors", lambda: wide)
+    assert usable_kernel("auto", "cpu") == ("onednn" if wide and onednn.available() else "blas")
     assert usable_kernel("auto", "cuda") == "blas"
     monkeypatch.setattr(onednn, "available", lambda: False)
     assert usable_kernel("auto", "cpu") == "blas"
+
+
+def test_wide_vectors_are_what_the_processor_says_it_has() -> None:
+    flags = Path("/proc/cpuinfo")
+    if not flags.exists():
+        pytest.skip("only Linux lists a processor's flags")
+    assert onednn.wide_vectors() == ("avx512f" in flags.read_text())
