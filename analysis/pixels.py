@@ -12,24 +12,30 @@ from analysis.runs import curve, facts, together
 Runs = Mapping[str, Sequence[tuple[TrainMeta, EvalReport]]]
 
 
-def compared(arms: Runs, ceiling: str) -> dict[str, Any]:
+def compared(arms: Runs, ceiling: str, published: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Each arm's runs, their medians, and ρ: its median steps to 95% over those of the arm `ceiling`.
 
     ρ is measured at a threshold, never made of budgets: it is None where either arm did not cross it.
+    `published`: the "arms" of an earlier result, whose runs stand in for the seeds that `arms` does not have.
     """
+    rows = {arm: [_row(meta, report) for meta, report in runs] for arm, runs in arms.items()}
+    for arm, found in (published or {}).items():
+        here = {run["seed"] for run in rows.get(arm, [])}
+        rows[arm] = rows.get(arm, []) + [run for run in found["runs"] if run["seed"] not in here]
     data: dict[str, Any] = {"ceiling": ceiling, "arms": {}}
-    for arm, runs in arms.items():
-        rows = [
-            facts(meta, report) | {"status": meta.status, "resumed": meta.resumed, "wall_clock_s": meta.wall_clock_s,
-                                   "curve": curve(meta)}
-            for meta, report in runs
-        ]  # fmt: skip
-        data["arms"][arm] = {"runs": rows} | together(rows)
+    for arm, runs in rows.items():
+        runs = sorted(runs, key=lambda run: run["seed"])
+        data["arms"][arm] = {"runs": runs} | together(runs)
     base = data["arms"].get(ceiling, {}).get("median_steps_to_95")
     for found in data["arms"].values():
         crossed = found["median_steps_to_95"]
         found["rho"] = round(crossed / base, 2) if crossed and base else None
     return data
+
+
+def _row(meta: TrainMeta, report: EvalReport) -> dict[str, Any]:
+    how = {"commit": meta.commit, "status": meta.status, "resumed": meta.resumed, "wall_clock_s": meta.wall_clock_s}
+    return facts(meta, report) | how | {"curve": curve(meta)}
 
 
 def _table(data: dict[str, Any]) -> str:

@@ -28,7 +28,7 @@ from typing import Any
 from chapter import DEFAULT, Chapter, Mode
 
 from analysis.pixels import compared, push_text, reach_text
-from analysis.reports import EvalReport, TrainMeta, load
+from analysis.reports import DataReport, EvalReport, TrainMeta, load
 from common.errors import UserError
 from common.seeds import parse_seeds
 from configs.pixels import ARMS, PICK, PUSH, run_config, run_name
@@ -36,6 +36,7 @@ from configs.sweep import words
 
 chapter = Chapter("ch09", "What does it cost to see, rather than be told?")
 REACH_ARMS = ("state", "pixels", "pixels_drq")
+PUBLISHED = "results/ch09_push_comparison.json"
 PUSH_ARMS = tuple(arm for arm, chosen in ARMS.items() if chosen.env == PUSH)
 
 
@@ -93,8 +94,12 @@ def compare(seeds: str = "0,1", arms: str = ",".join(REACH_ARMS), report: str = 
 
 
 @chapter.command("push-compare")
-def push_compare(seeds: str = "0,1", arms: str = ",".join(PUSH_ARMS), mode: Mode = DEFAULT) -> int:
-    """What of Push has been trained, arm by arm, and how far each run came; only smoke mode trains here."""
+def push_compare(seeds: str = "0,1", arms: str = ",".join(PUSH_ARMS), beside: str = PUBLISHED,
+                 mode: Mode = DEFAULT) -> int:  # fmt: skip
+    """What of Push has been trained, arm by arm, and how far each run came; only smoke mode trains here.
+
+    Runs that are not on this machine are taken from the report `beside`.
+    """
     metas: dict[str, list[tuple[TrainMeta, EvalReport]]] = {}
     for arm in arms.split(","):
         for seed in parse_seeds(seeds):
@@ -103,7 +108,8 @@ def push_compare(seeds: str = "0,1", arms: str = ",".join(PUSH_ARMS), mode: Mode
                 checkpoint = trained(arm, None, seed, mode)
             if checkpoint.exists():
                 metas.setdefault(arm, []).append(_pair(checkpoint, arm, 500, mode))
-    data = compared(metas, ceiling="push_her")
+    known = load(beside, DataReport).data["arms"] if beside and not mode.smoke else {}
+    data = compared(metas, "push_her", {arm: found for arm, found in known.items() if arm in arms.split(",")})
     print(push_text(data))
     chapter.write("push_comparison", data, mode, env_id=ARMS["distil"].env)
     return 0

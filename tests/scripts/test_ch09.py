@@ -120,3 +120,12 @@ def test_names() -> None:
     assert run_name("distil", "FetchPush-v4", 1) == "FetchPush-v4_distil_seed1"
     # Another encoder's run does not continue or replace the arm's own.
     assert run_name("pixels", "FetchReach-v4", 0, "nature:bf16=true") == "FetchReach-v4_pixels_nature_seed0"
+
+
+def test_published_runs_stand_in_for_those_that_are_not_here() -> None:
+    published = compared({"distil": [pair(8000, 0), pair(None, 1)], "blind_her": [pair(None, 0)]}, "distil")["arms"]
+    data = compared({"distil": [pair(4000, 1), pair(4000, 2)]}, "distil", published)
+    crossed = [(run["seed"], run["steps_to_95"]) for run in data["arms"]["distil"]["runs"]]
+    assert crossed == [(0, 8000), (1, 4000), (2, 4000)]
+    assert data["arms"]["distil"]["median_steps_to_95"] == 4000
+    assert [run["seed"] for run in data["arms"]["blind_her"]["runs"]] == [0]
