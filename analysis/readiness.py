@@ -51,8 +51,8 @@ CRITERIA = (
     Criterion("worst_factor", "Worst single factor of the robot, lower end", 0.80, True, "rate",
               "The real robot differs from the simulator somewhere; nobody knows where."),
     Criterion("delay_margin", "Delay that is survived", 1.0, True, "steps",
-              "Up to here success keeps the limit of the worst factor. Camera, network and controller take one period of "
-              "40 ms together at least."),
+              "Up to here success keeps the limit of the worst factor. Camera, network and controller take one period "
+              "of 40 ms together at least."),
     Criterion("lost_view", "Success when a third of the observations is lost, lower end", 0.80, True, "rate",
               "A hand in front of the camera: measurements stay as they were for 0.2 s at a time."),
     Criterion("lost_safe", "Steps out of the workspace or too fast while observations are lost", 0.0, False, "steps",
