@@ -51,7 +51,8 @@ CRITERIA = (
     Criterion("worst_factor", "Worst single factor of the robot, lower end", 0.80, True, "rate",
               "The real robot differs from the simulator somewhere; nobody knows where."),
     Criterion("delay_margin", "Delay that is survived", 1.0, True, "steps",
-              "Camera, network and controller take at least one period of 40 ms together."),
+              "Up to here success keeps the limit of the worst factor. Camera, network and controller take one period "
+              "of 40 ms together at least."),
     Criterion("lost_view", "Success when a third of the observations is lost, lower end", 0.80, True, "rate",
               "A hand in front of the camera: measurements stay as they were for 0.2 s at a time."),
     Criterion("lost_safe", "Steps out of the workspace or too fast while observations are lost", 0.0, False, "steps",
@@ -63,7 +64,7 @@ CRITERIA = (
     Criterion("peak", "Largest action that was asked for", 1.0, False, "of full scale",
               "Beyond 1 something else than the policy decides what happens: the clipping."),
     Criterion("workspace", "Steps with the gripper out of the workspace", 0.0, False, "steps",
-              "Above the table and nowhere else."),
+              "The box above the table, and nowhere else."),
     Criterion("speed", "Speed of the fastest joint", 1.0, False, "of its limit",
               "The simulated arm is pulled by its gripper and knows no limits; the real one's controller has them."),
     Criterion("latency", "Time of a decision, 99th percentile", 4.0, False, "ms",
@@ -86,6 +87,7 @@ def deployment_row(trace: Trace, workspace: np.ndarray = WORKSPACE) -> dict[str,
     low, high = workspace
     outside = ((trace.grip_positions < low) | (trace.grip_positions > high)).any(axis=1)
     changes = np.diff(asked, axis=0) ** 2
+    fast = None if shares is None else shares > limit_of("speed")
     return {
         "success": bool(trace.successes[-1]),
         "held": bool(trace.successes[-HELD_STEPS:].all()),
@@ -95,7 +97,10 @@ def deployment_row(trace: Trace, workspace: np.ndarray = WORKSPACE) -> dict[str,
         "saturated": float((np.abs(asked) >= SATURATED).mean()),
         "peak": float(np.abs(asked).max()),
         "outside": int(outside.sum()),
-        "too_fast": None if shares is None else int((shares > limit_of("speed")).sum()),
+        "too_fast": None if fast is None else int(fast.sum()),
+        # After an action, so that a step that is both counts once.
+        "unsafe": None if fast is None else int((outside[1:] | fast).sum()),
+        "length": len(asked),
         "joint_speed": None if shares is None else float(shares.max()),
         "speed": float(speed.max()),
     }
@@ -115,6 +120,11 @@ def joint_shares(trace: Trace) -> np.ndarray | None:
 def slide_row(trace: Trace) -> dict[str, Any]:
     """The same above the table of Slide."""
     return deployment_row(trace, SLIDE_WORKSPACE)
+
+
+def workspace_of(env_id: str) -> np.ndarray:
+    """(2, 3): the lowest and the highest corner of where the gripper may be, m."""
+    return SLIDE_WORKSPACE if "Slide" in env_id else WORKSPACE
 
 
 def row_for(env_id: str) -> Callable[[Trace], dict[str, Any]]:
@@ -180,7 +190,9 @@ def number_text(value: float | None, unit: str) -> str:
     if unit in ("rate", "share"):
         return f"{100 * value:.1f}%"
     if unit in ("steps", "facts"):
-        return f"{value:.0f} {unit}"
+        return f"{value:.0f} {unit[:-1] if value == 1 else unit}"
+    if unit == "of its limit":
+        return f"{value:.2f} times its limit"
     return f"{value:.2g} {unit}" if value < 0.01 else f"{value:.2f} {unit}"
 
 

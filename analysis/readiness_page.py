@@ -10,7 +10,7 @@ from html import escape
 from typing import Any
 
 from analysis.compare import format_rate
-from analysis.readiness import limit_of, limit_text, number_text
+from analysis.readiness import JOINT_SPEEDS, limit_of, limit_text, number_text, workspace_of
 from analysis.reports import DataReport, Rate
 
 STYLE = """
@@ -61,10 +61,14 @@ def page(report: DataReport) -> str:
 <tbody>
 {"".join(_check(line) for line in verdict["checks"])}</tbody>
 </table>
-<h2>Success on other robots</h2>
-<p>Episodes that begin solved are left out. The bar is the 95% interval, the black line the rate, the dashed line the
-limit of the worst factor ({100 * limit_of("worst_factor"):.0f}%), which the lower end of the interval must not fall
-below.</p>
+<p><small>“Lower end” is that of the 95% interval (Wilson). A delay is survived where the lower end of its success, and
+of each shorter one's, is at least {100 * limit_of("worst_factor"):.0f}%. Workspace, m: {_box(report.env_id or "")}.
+Limits of the joints from shoulder to wrist, rad/s: {", ".join(f"{speed:g}" for speed in JOINT_SPEEDS)}.</small></p>
+<h2>Success robot by robot</h2>
+<p>Episodes that begin solved are left out. The bar is the 95% interval, the black line the rate. The dashed line is
+{100 * limit_of("worst_factor"):.0f}%: the lower end of the interval must reach it with each factor and with a delay of
+{limit_of("delay_margin"):.0f} step; the nominal robot must reach {100 * limit_of("success"):.0f}%, a lost view
+{100 * limit_of("lost_view"):.0f}%. Longer delays have no limit: they show where it ends.</p>
 <table>
 <thead><tr><th>robot</th><th>0% to 100%</th><th>successes</th></tr></thead>
 <tbody>
@@ -86,7 +90,13 @@ def _word(passed: bool) -> str:
 
 
 def _reason(line: Mapping[str, Any]) -> str:
-    return f"{line['title'][0].lower()}{line['title'][1:]} is {number_text(line['value'], line['unit'])}"
+    return f"{line['title'][0].lower()}{line['title'][1:]}: {number_text(line['value'], line['unit'])}"
+
+
+def _box(env_id: str) -> str:
+    return ", ".join(
+        f"{axis} {low:g} to {high:g}" for axis, low, high in zip("xyz", *workspace_of(env_id), strict=True)
+    )
 
 
 def _check(line: Mapping[str, Any]) -> str:

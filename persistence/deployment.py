@@ -77,7 +77,9 @@ def control_checks(
     worst = min(factors, key=lambda name: rates[name]["low"])
     margin = delay_margin({steps: rates[f"delay {steps}"] for steps in DELAYS})
     known = plain[0]["joint_speed"] is not None
-    unsafe = float(sum(row["outside"] + row["too_fast"] for row in lost)) if known else None
+    unsafe = float(sum(row["unsafe"] for row in lost)) if known else None
+    # Beside what it does while it sees everything, or a policy that is always too fast would seem to be lost.
+    share = f"{_unsafe_share(lost)} of all steps, {_unsafe_share(plain)} where nothing is lost" if known else ""
     outside, steps = sum(row["outside"] for row in plain), len(plain)
     fast = f"{sum(row['too_fast'] > 0 for row in plain)} of {steps} episodes" if known else "no Fetch arm"
     return {
@@ -86,7 +88,7 @@ def control_checks(
         "worst_factor": (rates[worst]["low"], f"{worst}: {_rate(rates[worst])}"),
         "delay_margin": (float(margin), "; ".join(f"{k}: {_rate(rates[f'delay {k}'])}" for k in DELAYS)),
         "lost_view": (rates[LOST]["low"], _rate(rates[LOST])),
-        "lost_safe": (unsafe, f"{sum(r['outside'] for r in lost)} of them outside, in {len(lost)} episodes"),
+        "lost_safe": (unsafe, share or "no Fetch arm"),
         "smoothness": (float(np.sqrt(np.mean([row["squared_change"] for row in plain]))), f"{steps} episodes"),
         "saturation": (float(np.mean([row["saturated"] for row in plain])), f"{steps} episodes"),
         "peak": (max(row["peak"] for row in plain), f"{steps} episodes"),
@@ -132,6 +134,10 @@ def exported_difference(policy: Any, faster: Callable[[Any], Any], seen: list[An
     pairs = [(policy.predict(x, deterministic=True)[0], exported.predict(x)[0]) for x in seen]
     worst = float(max(np.abs(a - b).max() for a, b in pairs))
     return worst, f"{len(seen)} observations, a graph of {len(graph) / 1024:.0f} KiB"
+
+
+def _unsafe_share(rows: list[dict[str, Any]]) -> str:
+    return f"{100 * sum(row['unsafe'] for row in rows) / sum(row['length'] for row in rows):.1f}%"
 
 
 def _rate(found: dict[str, Any]) -> str:

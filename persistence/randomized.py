@@ -33,7 +33,7 @@ def arms_of(factors: str | None, widths: str) -> dict[str, str]:
         except ValueError:
             raise UserError(f"--widths: {width!r} is no number; give shares of the ranges, such as 0.5,1.") from None
         if not 0 < share <= 2:
-            raise UserError(f"--widths: {width} must lie above 0 and at most be 2.")
+            raise UserError(f"--widths: {width}: a number above 0 and up to 2 is needed.")
         name, wrap = ("all", "randomize") if share == 1 else (f"all, width {share:g}", f"randomize:width={share:g}")
         together[name] = wrap
     if not single and not together:

@@ -9,7 +9,7 @@ Peng et al. 2018, arXiv:1710.06537, for dynamics).
     python train.py … --env FetchPush-v4 --wrap randomize:factors=friction+delay,width=0.5
 
 `FACTORS` holds what there is, with its range. More come with `@part(Factor(…), …)` over a function that writes their
-values into an environment; a part for cameras and lights would look the same.
+values into an environment. Cameras, lights and colours are in `wrappers/scene.py`, after `pixels`.
 """
 
 from __future__ import annotations
@@ -186,7 +186,8 @@ class Plant(Robot):
         for name, value in given.items():
             factor = FACTORS[name]
             if value < 0 or (value == 0 and factor.nominal == 1) or not math.isfinite(value):
-                raise ValueError(f"{name}={value:g}: {'above' if factor.nominal == 1 else 'at least'} 0 is needed.")
+                least = "a number above 0" if factor.nominal == 1 else "at least 0"
+                raise ValueError(f"{name}={value:g}: {least} is needed.")
             if name not in self.factors and value != factor.nominal:
                 raise ValueError(f"{name}: this task has no object.")
         self.given = {name: value for name, value in given.items() if name in self.factors}
@@ -200,13 +201,14 @@ class Plant(Robot):
 class Randomize(Robot):
     """Another robot in each episode: the named factors drawn from their ranges, independently of each other.
 
-    `factors` joins names with `+`, or is `all` that the task has; `width` scales their ranges around nominal.
+    `factors` joins names with `+`, or is `all` that the task has. `width` (above 0, up to 2) scales their ranges around
+    nominal: with 0.5 a ratio's ends are the square roots, and a delay is at most 1.
     """
 
     def __init__(self, env: gym.Env, factors: str = "all", width: float = 1.0):
         super().__init__(env)
         if not 0 < width <= 2:
-            raise ValueError("width must lie above 0 and at most be 2.")
+            raise ValueError(f"width={width:g}: a number above 0 and up to 2 is needed.")
         names = list(self.factors) if factors == "all" else factors.split("+")
         for name in names:
             if name not in self.factors:

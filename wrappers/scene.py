@@ -29,11 +29,12 @@ GREY = 110
 class Scene(SeededWrapper):
     """The pictures of a changed scene.
 
-    `camera`: degrees by which a free camera is turned about what it looks at. `move`: m by which it and what it looks
-    at are moved along the table. `zoom`: share by which the field of view is wider or narrower. `light`: share by which
-    all lights are brighter or darker. `color`: how much is added to or taken from red, green and blue of every surface,
-    each with its own amount up to this, of 1. `occlusion`: share of the picture behind a grey square, which stays in
-    one place for an episode.
+    `camera` (0 to 90): degrees by which a free camera is turned about what it looks at. `move` (0 to 1): m by which it
+    and what it looks at are moved along the table. `zoom` (0 to 0.9): share by which the field of view is wider or
+    narrower. `light` (0 to 1): share by which all lights are brighter or darker. `color` (0 to 1): how much is added to
+    or taken from red, green and blue of every surface, each with its own amount up to this. `occlusion` (0 to 0.9):
+    share of the picture behind a grey square, which stays in one place for an episode. Sizes that chapter 10 tests are
+    in `persistence/visual.py`.
     """
 
     def __init__(

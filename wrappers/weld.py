@@ -7,7 +7,7 @@ turns while it is pulled is bent off its way by it: the gripper of FetchPush beg
 
     python eval.py --ckpt … --env FetchPush-v4 --wrap weld:share=0       # the task of MuJoCo 3.6, in today's
 
-With `share=0` positions are those of 3.6 to 1e-9 m (tests/wrappers/test_weld.py compares with logs from there).
+With `share=0` positions are those of 3.6 to 1e-8 m (tests/wrappers/test_weld.py compares with logs from there).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Fill in `arriving`, then check it (5 seconds; the last case takes the answer of 
 
     bash docker/dev.sh python scripts/exercises/ch10_3.py
 
-Round 5 of "BUILD IT" does the first half, one step at a time; the solution is at the end of the page.
+Round 4 of "BUILD IT" does the first half, one step at a time; the solution is at the end of the page.
 """
 
 from __future__ import annotations

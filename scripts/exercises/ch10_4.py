@@ -1,6 +1,6 @@
 """Exercise 4 of chapter 10 (predict, 5 minutes): what does a block weigh that is pushed?
 
-A gripper pushes a block of unknown mass 5 cm over a table; a camera sees the block to within 1 mm, twelve times or so.
+A gripper pushes a block of unknown mass 5 cm over a table; a camera sees the block to within 1 mm, about ten times.
 From this one log, how large is the standard deviation of the estimated mass at least, in per cent of the mass?
 
     bash docker/dev.sh python scripts/exercises/ch10_4.py 2

@@ -73,6 +73,9 @@ def test_each_joint_is_judged_by_its_own_limit() -> None:
     assert wrist["too_fast"] == 0 and wrist["joint_speed"] == pytest.approx(2.0 / 2.26)
     shoulder = deployment_row(trace(arm_angles=turned[:, ::-1]))
     assert shoulder["too_fast"] == 1 and shoulder["joint_speed"] == pytest.approx(2.0 / 1.25)
+    away = np.tile([1.3, 0.75, 0.95], (13, 1))
+    both = deployment_row(trace(arm_angles=turned[:, ::-1], grip_positions=away))
+    assert both["outside"] == 13 and both["unsafe"] == both["length"] == 12
     other_robot = deployment_row(trace())
     assert other_robot["too_fast"] is None and other_robot["joint_speed"] is None
 
@@ -128,8 +131,9 @@ def test_the_page_says_the_verdict_and_shows_nothing_as_markup() -> None:
     data = {"policy": "<b>evil</b>.zip", "verdict": judge(GOOD | {"speed": (1.4, "fast & far")}),
             "points": [point], "checkpoint_sha256": "ab" * 32}  # fmt: skip
     text = page(DataReport(**metadata({}, env_id="FetchPush-v4"), name="readiness", data=data))
-    assert "Not ready" in text and "speed of the fastest joint is 1.40 of its limit" in text
+    assert "Not ready" in text and "speed of the fastest joint: 1.40 times its limit" in text
     assert "<b>evil" not in text and "fast &amp; far" in text and "1 of 1" in text
     assert text.count("<tr>") == len(CRITERIA) + 3 and "http" not in text
+    assert "at least 1 step<" in text and "x 1.05 to 1.55, y 0.4 to 1.1, z 0.38 to 0.9" in text
     ready = page(DataReport(**metadata({}), name="readiness", data=data | {"verdict": judge(GOOD)}))
     assert "<strong>Ready</strong>: all 14 tests are passed" in ready

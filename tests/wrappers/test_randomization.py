@@ -131,8 +131,8 @@ def test_a_task_without_an_object_has_no_factors_of_it() -> None:
     ("env_id", "wrapper", "says"),
     [
         (PUSH, "randomize:factors=fricton", "mean friction"),
-        (PUSH, "randomize:width=0", "width must lie above 0"),
-        (PUSH, "plant:mass=0", "mass=0: above 0"),
+        (PUSH, "randomize:width=0", "width=0: a number above 0 and up to 2"),
+        (PUSH, "plant:mass=0", "mass=0: a number above 0"),
         (PUSH, "plant:noise=-1", "noise=-1: at least 0"),
         (PUSH, "plant:mas=1", "mean mass"),
         ("FetchReach-v4", "plant:mass=2", "no object"),
