@@ -14,7 +14,7 @@ from common.provenance import cores
 from envs.rollout import run_episodes
 from envs.task import Task
 
-# Reports use small seeds (0-99), training draws its own below 2**30 + 2**20 (see train.py): these meet neither.
+# Reports use small seeds (0-99), training draws its own below 2**30 + 2**20 (agents/segments.py): these meet neither.
 FIRST_SEED = 1_500_000_000
 
 
