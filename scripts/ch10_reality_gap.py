@@ -20,7 +20,7 @@ from chapter import DEFAULT, Chapter, Mode
 
 from analysis.reports import DataReport, TrainMeta, load
 from common.errors import UserError
-from common.files import write_atomically
+from common.files import meta_path, write_atomically
 from common.seeds import parse_seeds
 
 chapter = Chapter("ch10", "Would it survive the real world?")
@@ -94,7 +94,7 @@ def randomize(env: str = PUSH_ID, seeds: str = "0,1", factors: str | None = None
                      *([] if length is None or mode.smoke else ["--total-steps", str(run.times * length)])]  # fmt: skip
             chapter.train(*flags, out=f"{env}_{run.name}", mode=mode)
             path = str(chapter.file(f"{env}_{run.name}.zip", mode))
-        steps[run.arm] = load(Path(path).with_suffix(".meta.json"), TrainMeta).steps
+        steps[run.arm] = load(meta_path(path), TrainMeta).steps
         trained.append((run.arm, run.seed, path))
     episodes, ends = (1, 1) if mode.smoke else (n_episodes, None)
     data = meet(trained, env, episodes, acting, chapter.file("grid", mode), tell, ends)
