@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from stable_baselines3.common.policies import BasePolicy
 
+from agents.acting import acting
 from analysis.metrics import episode_metrics, rate
 from analysis.reports import Evaluation
-from callbacks.acting import acting
 from callbacks.base import RunCallback
 from common.provenance import cores
 from envs.rollout import run_episodes
