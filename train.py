@@ -168,8 +168,7 @@ class Run:
         finally:
             self.progress.close()
             self.env.close()
-            if hasattr(self.model, "_logger"):
-                self.model.logger.close()
+            self.model.logger.close()
 
     def _begin(self, new: NewRun) -> None:
         """Write the first checkpoint, before the first step; it takes the place of an older run, or nothing changes."""

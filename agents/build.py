@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from stable_baselines3 import PPO, SAC, TD3
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.preprocessing import is_image_space
@@ -81,8 +82,8 @@ def build_fast(
         )
     if settings.get("augment") and not settings.get("encoder"):
         raise UserError("--augment changes pictures, which are read through an encoder: add --encoder.")
-    if not settings.get("encoder") and (more := extra_boxes(env.observation_space)):
-        raise UserError(f"--backend fast reads {', '.join(more)} through an encoder only: add --encoder cnn.")
+    if not settings.get("encoder") and (unread := extra_boxes(env.observation_space)):
+        raise UserError(f"--backend fast reads {', '.join(unread)} through an encoder only: add --encoder cnn.")
     # Never more transitions than the run has steps.
     kept = min(settings["buffer_size"], settings["total_steps"])
     each = bytes_per_transition(env.observation_space, stacked_frames(env), spec.max_episode_steps)
@@ -112,18 +113,24 @@ def check_observations(space: gym.Space, env_id: str) -> None:
 
 
 def build(settings: dict[str, Any], env: VecEnv, device: str) -> BaseAlgorithm:
-    """The learner that `settings` describe. Raises `UserError` where the task does not fit the algorithm."""
+    """The learner that `settings` describe, which logs nowhere until `set_logger` says where.
+
+    Raises `UserError` where the task does not fit the algorithm.
+    """
     if settings["algo"] != "ppo" and not isinstance(env.action_space, gym.spaces.Box):
         raise UserError(f"{settings['algo']} needs continuous actions; {settings['env']} has {env.action_space}.")
     if settings["backend"] != "fast" or settings.get("encoder"):
         _check_goals_are_measured(env)
     try:
-        return BACKENDS[settings["backend"]].build(settings, env, device)
+        model = BACKENDS[settings["backend"]].build(settings, env, device)
     except ValueError as error:
         # An encoder may not fit what the task shows.
         if not settings.get("encoder"):
             raise
         raise UserError(f"encoder {settings['encoder']} on {settings['env']}: {error}") from error
+    # Without a logger, each call of `learn` would leave an empty folder in the temporary one.
+    model.set_logger(Logger(None, []))
+    return model
 
 
 def _check_goals_are_measured(env: VecEnv) -> None:

@@ -1,6 +1,6 @@
 """A policy as an ONNX graph: what a robot's computer runs, where nobody installs PyTorch.
 
-    graph = onnx_graph(acting, space)                     # `acting` from callbacks/acting.py
+    graph = onnx_graph(acting, space)                     # `acting` from agents/acting.py
     act = OnnxPolicy(graph).predict
 
 The graph has one input for each part of the observation, (1, D) float32, under its own name, and one output `action`.

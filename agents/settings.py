@@ -100,8 +100,9 @@ class FastSettings:
         "Mean number of steps for which the choice between random and policy actions is kept.",
         Range(1, 10**6),
     )
+    # Above 10 the lowest frequency is all that is left; above some hundred the amplitudes are no numbers any more.
     noise_beta: float = knob(
-        0.0, "Exponent of the spectrum of random actions, 1/f^beta: 0 is white noise, 1 pink.", NOT_NEGATIVE
+        0.0, "Exponent of the spectrum of random actions, 1/f^beta: 0 is white noise, 1 pink.", Range(0, 10)
     )
     moved_fraction: float = knob(
         0.0, "Fraction of each batch drawn from episodes in which the achieved goal moved more than 2 cm.", SHARE

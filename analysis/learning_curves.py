@@ -64,7 +64,7 @@ def sweep_curves(path: Path) -> dict[str, list[list[Evaluation]]]:
     return curves
 
 
-def race(json_out: str, figures: str, recipes: Path = RECIPES, sweeps: Path = SWEEPS) -> int:
+def report(json_out: str, figures: str, recipes: Path = RECIPES, sweeps: Path = SWEEPS) -> int:
     """Print and write steps and minutes to 95% of every recipe's seeds.
 
     Draws each task's recipes, and stock beside them where its sweep was run, to `figures`_<env id>.png.
@@ -88,6 +88,6 @@ def race(json_out: str, figures: str, recipes: Path = RECIPES, sweeps: Path = SW
     seconds = round(time.monotonic() - began, 3)
     config = {"recipes": sorted(runs), "beside": BESIDE}
     data = {"rows": rows, "moved": {name: moved_shares(recipes / name) for name in runs}}
-    save(json_out, DataReport(**provenance.metadata(config, wall_clock_s=seconds), name="race", data=data))
+    save(json_out, DataReport(**provenance.metadata(config, wall_clock_s=seconds), name="learning_curves", data=data))
     print(f"report -> {json_out}\nfigures -> {figures}_*.png")
     return 0

@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 from stable_baselines3.common.policies import BasePolicy
 
+from agents.acting import acting
 from analysis.metrics import episode_metrics, rate
 from analysis.reports import Evaluation
-from callbacks.acting import acting
 from callbacks.base import RunCallback
 from common.provenance import cores
 from envs.rollout import run_episodes
 from envs.task import Task
 
-# Reports use small seeds (0-99), training draws its own below 2**30 + 2**20 (see train.py): these meet neither.
+# Reports use small seeds (0-99), training draws its own below 2**30 + 2**20 (agents/segments.py): these meet neither.
 FIRST_SEED = 1_500_000_000
 
 

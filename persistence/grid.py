@@ -84,7 +84,7 @@ def evaluate_grid(
 ) -> list[Found]:
     """Every point over the same `seeds`, in order; `measure` turns the record of an episode into its row.
 
-    Deterministic policies. `faster`: `callbacks.acting.acting`, which acts as the policy does in less time. `keep`: a
+    Deterministic policies. `faster`: `agents.acting.acting`, which acts as the policy does in less time. `keep`: a
     folder; a point that is found there, of the same commit, checkpoint, metrics and seeds, is not run again. `tell`
     gets each point as it is ready. Raises `UserError` on a point that cannot be made, before anything runs.
     """

@@ -324,9 +324,10 @@ def benchmark(config: BenchmarkConfig) -> None:
 
         from agents.build import choose_device
 
+        # Where an interpreter lies is this machine's affair, and where the report goes decides no number.
+        settings = {key: value for key, value in dataclasses.asdict(config).items() if key != "json_out"}
         common = provenance.metadata(
-            # Where an interpreter lies is this machine's affair.
-            dataclasses.asdict(config) | {"guest_python": config.guest_python and Path(config.guest_python).name},
+            settings | {"guest_python": config.guest_python and Path(config.guest_python).name},
             env_id=config.env,
             n_envs=config.n_envs,
             device=choose_device(config.device),

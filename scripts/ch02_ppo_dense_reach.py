@@ -77,13 +77,14 @@ def multi_seed(seeds: str = "0-2", mode: Mode = DEFAULT) -> int:
     from analysis.compare import format_rate
     from analysis.reports import EvalReport, Rate, TrainMeta, load
     from analysis.runs import facts, together
+    from common.files import meta_path
     from common.seeds import parse_seeds
 
     rows, numbers = [], parse_seeds(seeds)[: 1 if mode.smoke else None]
     for seed in numbers:
         train(seed, mode)
         evaluate(seed, mode=mode)
-        meta = load(f"{checkpoint(seed, mode)}.meta.json", TrainMeta)
+        meta = load(meta_path(checkpoint(seed, mode)), TrainMeta)
         warned = early_warning.first_findings(early_warning.rows_of(f"{checkpoint(seed, mode)}.metrics.jsonl"))
         report = load(chapter.file(f"seed{seed}_eval.json", mode), EvalReport)
         rows.append(facts(meta, report) | {"warned": len(warned), "wall_clock_s": meta.wall_clock_s})

@@ -22,6 +22,7 @@ from chapter import DEFAULT, Chapter, Mode
 
 from analysis.hindsight import METHODS, by_seed, compared, rates_text, rows_of_files, text_of
 from analysis.reports import TrainMeta, load
+from common.files import meta_path
 from common.seeds import parse_seeds
 from configs.hindsight import Changes, run_config, values_of
 from configs.sweep import words
@@ -53,7 +54,7 @@ def evaluate_one(ckpt: str, env: str | None = None, n_episodes: int = 100, mode:
     path = Path(ckpt)
     if mode.smoke and not path.exists():
         path = trained(env or PUSH, True, 0, NONE, mode)  # smoke runs keep nothing that this one could evaluate
-    chapter.evaluated(path, env or load(path.with_suffix(".meta.json"), TrainMeta).env_id, n_episodes, mode)
+    chapter.evaluated(path, env or load(meta_path(path), TrainMeta).env_id, n_episodes, mode)
     return 0
 
 
@@ -69,7 +70,7 @@ def compare(env: str = PUSH, seeds: str = "0,1,2", changes: Change = NONE, n_epi
         for seed in parse_seeds(seeds)[: 1 if mode.smoke else None]:
             checkpoint = trained(env, bool(her), seed, changes if her else changes.without_relabelling(), mode)
             report = chapter.evaluated(checkpoint, env, n_episodes, mode)
-            found.append((method, checkpoint.with_suffix(".meta.json"), report))
+            found.append((method, meta_path(checkpoint), report))
     data = compared(rows_of_files(found))
     print(text_of(env, data))
     curves = {method.replace("_", " "): [run["evaluations"] for run in data[method]["runs"]] for method in METHODS}
@@ -88,7 +89,7 @@ def ablation(env: str = PUSH, nsg_values: str = "2,4,8", strategies: str = "futu
         for each in parse_seeds(seeds or str(seed)):
             checkpoint = trained(env, True, each, Changes(total_steps, k, strategy), mode)
             report = chapter.evaluated(checkpoint, env, n_episodes, mode)
-            found.append((f"{strategy}_k{k}", checkpoint.with_suffix(".meta.json"), report))
+            found.append((f"{strategy}_k{k}", meta_path(checkpoint), report))
     data = by_seed(rows_of_files(found))
     print(rates_text(data))
     chapter.write(f"{env.lower()}_ablation", data, mode, env_id=env)

@@ -27,6 +27,7 @@ from analysis.pick_and_place import arm_row, arms_text, arms_together
 from analysis.reports import DataReport, TrainMeta, load
 from analysis.stress import FACTORS, NOMINAL, points, stress_text
 from common.errors import UserError
+from common.files import meta_path
 from common.seeds import parse_seeds
 from configs.pick_and_place import ARMS, DENSE, ENV, Schedule, arm_config, arm_names, dense_config
 from configs.sweep import words
@@ -51,7 +52,7 @@ def trained(
     from train import run
 
     config = dataclasses.replace(config, out=str(place), overwrite=overwrite)
-    file, note, plan = Path(f"{place}.meta.json"), f"{place.name}_schedule", dataclasses.asdict(schedule)
+    file, note, plan = meta_path(place), f"{place.name}_schedule", dataclasses.asdict(schedule)
     meta = load(file, TrainMeta) if file.exists() and not overwrite else None
     if meta is None or meta.status != "finished":
         callback = of_schedule(schedule)

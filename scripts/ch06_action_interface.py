@@ -40,7 +40,7 @@ def subjects(env: str | None, ckpt: str | None) -> dict[str, dict[str, str]]:
 
 def evaluated(points: list[Any], n_episodes: int, mode: Mode) -> list[Any]:
     """The points with their episodes, of seeds 0 to n_episodes − 1; each is named as it is ready."""
-    from callbacks.acting import acting
+    from agents.acting import acting
     from persistence.grid import evaluate_grid
 
     seeds = parse_seeds("0", SMOKE_EPISODES if mode.smoke else n_episodes)

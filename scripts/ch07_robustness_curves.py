@@ -53,7 +53,7 @@ def paths_of(text: str | None, env: str, mode: Mode) -> list[str]:
 def curves_of(agents: dict[str, list[str]], env: str, kind: Perturbation, grid: list[float], n_episodes: int,
               mode: Mode) -> dict[str, Any]:  # fmt: skip
     """The curves of `persistence.robustness.curves_of`, on all cores; points are kept among the chapter's files."""
-    from callbacks.acting import acting
+    from agents.acting import acting
     from persistence.robustness import curves_of as measured
 
     return measured(agents, env, kind, grid, n_episodes, acting, chapter.file("grid", mode))

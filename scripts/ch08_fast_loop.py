@@ -109,10 +109,10 @@ def sweep(config: str = "configs/sweeps/reach_seeds.json", slots: int = 1, mode:
 @chapter.command
 def report(json_out: str | None = None, mode: Mode = DEFAULT) -> int:
     """Steps and minutes to 95% of every recipe's seeds; a figure for each task, with stock where it was measured."""
-    from analysis.learning_curves import race
+    from analysis import learning_curves
 
     figures = str(chapter.file("learning_curves.png", mode)).removesuffix(".png")
-    return race(str(chapter.file("learning_curves.json", mode, json_out)), figures)
+    return learning_curves.report(str(chapter.file("learning_curves.json", mode, json_out)), figures)
 
 
 @chapter.command("all")

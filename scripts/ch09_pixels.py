@@ -30,6 +30,7 @@ from chapter import DEFAULT, Chapter, Mode
 from analysis.pixels import compared, push_text, reach_text
 from analysis.reports import DataReport, EvalReport, TrainMeta, load
 from common.errors import UserError
+from common.files import meta_path
 from common.seeds import parse_seeds
 from configs.pixels import ARMS, PICK, PUSH, run_config, run_name
 from configs.sweep import words
@@ -129,7 +130,7 @@ def pick_compare(seeds: str = "0", mode: Mode = DEFAULT) -> int:
             trained("distil", PICK, seed, mode)
         if not checkpoint.exists():
             raise UserError(f"{checkpoint} does not exist: train it first, with distil --env {PICK} --seed {seed}.")
-        meta = load(checkpoint.with_suffix(".meta.json"), TrainMeta)
+        meta = load(meta_path(checkpoint), TrainMeta)
         runs[f"seed {seed}"] = arm_row("distil", meta, meta.steps, judged(checkpoint, PICK, 2 if mode.smoke else 500))
     print(stress_text({name: run["strata"] for name, run in runs.items()}))
     chapter.write("pick_comparison", {"runs": list(runs.values())}, mode, env_id=PICK)
@@ -138,7 +139,7 @@ def pick_compare(seeds: str = "0", mode: Mode = DEFAULT) -> int:
 
 def _pair(checkpoint: Path, arm: str, episodes: int, mode: Mode) -> tuple[TrainMeta, EvalReport]:
     report = chapter.evaluated(checkpoint, ARMS[arm].env, episodes, mode)
-    return load(checkpoint.with_suffix(".meta.json"), TrainMeta), load(report, EvalReport)
+    return load(meta_path(checkpoint), TrainMeta), load(report, EvalReport)
 
 
 @chapter.command

@@ -20,7 +20,7 @@ from chapter import DEFAULT, Chapter, Mode
 
 from analysis.reports import DataReport, TrainMeta, load
 from common.errors import UserError
-from common.files import write_atomically
+from common.files import meta_path, write_atomically
 from common.seeds import parse_seeds
 
 chapter = Chapter("ch10", "Would it survive the real world?")
@@ -52,10 +52,10 @@ def counts_of(logs: str, mode: Mode) -> list[int]:
 @chapter.command
 def readiness(ckpt: str = PUSH, n_episodes: int = 200, perturbed_episodes: int = 100, mode: Mode = DEFAULT) -> int:
     """The deployment checklist on any checkpoint: a report and a page, which say ready or not, and why."""
+    from agents.acting import acting
     from agents.archive import read_meta, zip_path
     from analysis.readiness import verdict_text
     from analysis.readiness_page import page
-    from callbacks.acting import acting
     from persistence.deployment import examine
 
     ckpt = at_hand(ckpt, mode)
@@ -79,9 +79,9 @@ def randomize(env: str = PUSH_ID, seeds: str = "0,1", factors: str | None = None
     `widths`: shares of the ranges, an arm with all factors each. `longer`: seeds of one more arm, the whole ranges for
     twice the steps. `clean`: prefix of finished checkpoints of the recipe, PREFIX0.zip and so on, instead of training.
     """
+    from agents.acting import acting
     from analysis.plots import save_figure
     from analysis.randomization import robots_figure, summary, table_text
-    from callbacks.acting import acting
     from persistence.randomized import meet, runs_of
 
     seeds, longer, clean = ("0", None, None) if mode.smoke else (seeds, longer, clean)
@@ -94,7 +94,7 @@ def randomize(env: str = PUSH_ID, seeds: str = "0,1", factors: str | None = None
                      *([] if length is None or mode.smoke else ["--total-steps", str(run.times * length)])]  # fmt: skip
             chapter.train(*flags, out=f"{env}_{run.name}", mode=mode)
             path = str(chapter.file(f"{env}_{run.name}.zip", mode))
-        steps[run.arm] = load(Path(path).with_suffix(".meta.json"), TrainMeta).steps
+        steps[run.arm] = load(meta_path(path), TrainMeta).steps
         trained.append((run.arm, run.seed, path))
     episodes, ends = (1, 1) if mode.smoke else (n_episodes, None)
     data = meet(trained, env, episodes, acting, chapter.file("grid", mode), tell, ends)
@@ -136,9 +136,9 @@ def augment(augmentations: str = "none,shift,crop,jitter", students: str | None 
 def sysid(ckpt: str = PUSH, env: str = PUSH_ID, logs: str = "1,2,4,8", validation: int = 8, n_episodes: int = 100,
           retrain_steps: int | None = None, mode: Mode = DEFAULT) -> int:  # fmt: skip
     """Sim to sim: a robot identified from its logs, and policies on it: as trained, and after `retrain_steps` there."""
+    from agents.acting import acting
     from analysis.identification import sysid_figure, table_text
     from analysis.plots import save_figure
-    from callbacks.acting import acting
     from persistence.sim_to_sim import on_the_robot, rehearse
 
     ckpt, episodes = at_hand(ckpt, mode), 1 if mode.smoke else n_episodes
@@ -171,9 +171,9 @@ def record(env: str = PUSH_ID, mode: Mode = DEFAULT) -> int:
 def sysid_version(robot: str = ROBOT_36, ckpt: str = PUSH, logs: str = "1,2,4", n_episodes: int = 100,
                   mode: Mode = DEFAULT) -> int:  # fmt: skip
     """Another version of MuJoCo plays the robot: which change explains the logs `robot`, and what a policy loses."""
+    from agents.acting import acting
     from analysis.identification import version_figure
     from analysis.plots import save_figure
-    from callbacks.acting import acting
     from persistence.sim_to_sim import on_the_robot
     from persistence.version_gap import VERSIONS, explain
 

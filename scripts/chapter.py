@@ -36,7 +36,7 @@ import tyro
 from analysis.reports import DataReport, EvalReport, TrainMeta, load, save
 from common.cli import parse, subcommands
 from common.errors import UserError
-from common.files import sha256
+from common.files import meta_path, sha256
 from common.other_commands import check_status, run_command
 from common.provenance import metadata
 from persistence.continued_steps import run_continued
@@ -139,7 +139,7 @@ class Chapter:
 
         path = self.file(out, mode, given)
         words = [*flags, "--out", str(path), *(["--smoke"] if mode.smoke else [])]
-        meta = path.with_name(f"{path.name}.meta.json")
+        meta = meta_path(path)
         if meta.exists() and "--overwrite" not in flags:
             earlier = load(meta, TrainMeta)
             settings = resolved_for(parse(TrainConfig, words, "train.py")).settings

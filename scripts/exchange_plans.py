@@ -32,7 +32,7 @@ PAIRS = (("policy", "policy"), ("policy", "proportional"), ("scripted", "policy"
 
 def acting_policy(path: str, env_id: str) -> Any:
     """The policy of a checkpoint, quick. Raises `UserError`."""
-    from callbacks.acting import acting
+    from agents.acting import acting
     from persistence.grid import Point
 
     policy = Point(path, env_id).subject().make_policy()

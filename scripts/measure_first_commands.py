@@ -76,8 +76,10 @@ def measure(config: FirstCommands) -> None:
         "success": report.aggregate.success.model_dump(),
         "success_net": report.aggregate.success_net.model_dump(),
     }
+    # Where the report goes decides no number, and may be a place on this machine.
+    settings = {key: value for key, value in asdict(config).items() if key != "json_out"}
     common = provenance.metadata(
-        asdict(config), env_id="FetchReach-v4", seeds=[0], device=meta.device, n_envs=meta.n_envs,
+        settings, env_id="FetchReach-v4", seeds=[0], device=meta.device, n_envs=meta.n_envs,
         wall_clock_s=train_s + (pytest_s or 0), evaluation_protocol=report.evaluation_protocol,
     )  # fmt: skip
     save(config.json_out, DataReport(**common, name="first_commands", data=data))

@@ -126,8 +126,8 @@ def measure(config: MeasureConfig) -> int:
     if config.reference and not config.smoke:
         first = f"checkpoints/{name}_seed{seeds[0]}"
         target = Path("checkpoints/reference") / config.env
-        for suffix in (".zip", ".meta.json"):
-            write_atomically(f"{target}{suffix}", Path(first + suffix).read_bytes())
+        write_atomically(f"{target}.zip", Path(f"{first}.zip").read_bytes())
+        write_atomically(meta_path(target), meta_path(first).read_bytes())
         save(f"results/reference/{config.env}_eval.json", pairs[0][1])
         print(f"reference policy -> {target}.zip")
     if not config.smoke:

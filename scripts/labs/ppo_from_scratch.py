@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from stable_baselines3 import PPO
-from stable_baselines3.common.logger import configure
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor, nn
 
@@ -241,7 +241,7 @@ def beside_stock(n_envs: int = 4) -> tuple[Claims, ActorCritic, ActorCritic, Rol
     """Claims about one iteration beside Stable-Baselines3's; our policy before it and after it, and the rollout."""
     env = make_vec_env(ENV, n_envs)
     model = PPO("MultiInputPolicy", env, RATE, T, BATCH, EPOCHS, GAMMA, LAMBDA, seed=0, device="cpu")
-    model.set_logger(configure(None, []))
+    model.set_logger(Logger(None, []))
     old, net, copied = ActorCritic(), ActorCritic(), ActorCritic()
     start = [w.detach().clone() for w in theirs(model)]
     copy(start, weights(old))

@@ -13,6 +13,7 @@ import gymnasium as gym
 import pytest
 import torch
 
+from agents import archive
 from agents.build import build
 from agents.checkpoint import pack, read_state, read_tensors, restore, weights_sha256, zip_path
 from agents.networks import stock_space
@@ -126,3 +127,14 @@ def test_inputs_stand_in_the_order_of_the_tasks_own_keys() -> None:
     space = gym.spaces.Dict(observation=box, achieved_goal=box, desired_goal=box)
     assert list(space.spaces) == ["observation", "achieved_goal", "desired_goal"]
     assert list(stock_space(space).spaces) == list(space.spaces) and stock_space(space) == space
+
+
+def test_a_file_that_may_not_be_read_is_not_called_truncated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def shut(*_: Any) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "a.zip").write_bytes(b"")
+    # Root may read everything, so the refusal is played.
+    monkeypatch.setattr(archive, "open", shut, raising=False)
+    with pytest.raises(UserError, match="a.zip cannot be read: Permission denied"):
+        archive.read_members(tmp_path / "a.zip")

@@ -59,9 +59,9 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Watch:
     watch = Watch()
     assert run(TrainConfig(**SMALL, out=str(tmp_path_factory.mktemp("eye") / "a")), [watch]).updates == 10
     # The environments are closed, and with them the task's own.
-    watch.model.replay_buffer.compute_reward = lambda achieved, desired, info: -(
-        np.linalg.norm(achieved - desired, axis=1) > 0.05
-    ).astype(np.float32)
+    watch.model.replay_buffer.compute_reward = lambda achieved, desired, info: (
+        -(np.linalg.norm(achieved - desired, axis=1) > 0.05).astype(np.float32)
+    )
     return watch
 
 

@@ -11,8 +11,8 @@ import pytest
 from stable_baselines3 import PPO, SAC
 from torch import nn
 
+from agents.acting import acting
 from agents.onnx_export import OnnxPolicy, onnx_graph
-from callbacks.acting import acting
 from common.errors import UserError
 from persistence.subject import Wanted, checkpoint
 

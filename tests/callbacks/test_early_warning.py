@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from stable_baselines3 import PPO
-from stable_baselines3.common.logger import configure
+from stable_baselines3.common.logger import Logger
 
 from agents.checkpoint import weights_sha256
 from analysis import early_warning as ew
@@ -56,7 +56,7 @@ def learner(seed: int = 0) -> PPO:
     """A small one, to be seen at work."""
     env = make_vec_env("FetchReachDense-v4", 2)
     model = PPO("MultiInputPolicy", env, n_steps=50, batch_size=50, n_epochs=2, seed=seed, device="cpu")
-    model.set_logger(configure(None, []))
+    model.set_logger(Logger(None, []))
     return model
 
 

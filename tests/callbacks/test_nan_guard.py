@@ -116,7 +116,8 @@ def test_actions(tmp_path: Path, learn: Any) -> None:
 def test_other_numbers_may_be_none(tmp_path: Path, learn: Any) -> None:
     # An explained variance of NaN says that all returns were equal, not that learning broke.
     spoil = Spoil("rollout", lambda model: model.logger.record("train/explained_variance", float("nan")))
-    learn([spoil, NanGuard(tmp_path / "dump.npz")])
+    model = learn([spoil, NanGuard(tmp_path / "dump.npz")])
+    assert model.num_timesteps == 80 and not (tmp_path / "dump.npz").exists()
 
 
 def test_the_first_dump_stays(tmp_path: Path, learn: Any) -> None:
@@ -134,4 +135,5 @@ def test_nothing_to_keep_before_training(tmp_path: Path, seen: Callable[[Path], 
 
 
 def test_flat_observations(tmp_path: Path, learn: Any) -> None:
-    learn(NanGuard(tmp_path / "dump.npz"), "TinyFlat-v0")
+    assert learn(NanGuard(tmp_path / "dump.npz"), "TinyFlat-v0").num_timesteps == 80
+    assert not (tmp_path / "dump.npz").exists()

@@ -85,8 +85,9 @@ def test_a_continued_run_counts_from_where_it_was(learn: Any, monkeypatch: pytes
 
 def test_closed_before_the_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
     # Ctrl-C while everything is being set up.
-    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(sys, "stderr", screen := Terminal())
     Progress(80).close()
+    assert screen.getvalue() == ""
 
 
 def test_values_of_a_real_run(tmp_path: Path, learn: Any) -> None:

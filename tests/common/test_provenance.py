@@ -7,7 +7,9 @@ import platform
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -61,11 +63,24 @@ def _committed_json() -> list[Path]:
     return [ROOT / name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
 
 
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a JSON value, keys aside."""
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _texts(part)
+    elif isinstance(value, str):
+        yield value
+
+
 def test_no_committed_report_tells_a_place_on_a_machine() -> None:
     for path in _committed_json():
         value = json.loads(path.read_text(encoding="utf-8"))
-        command = value.get("command") if isinstance(value, dict) else None
-        assert not (isinstance(command, str) and ABSOLUTE.search(command)), f"{path.name}: {command}"
+        for text in _texts([value.get("command"), value.get("config")] if isinstance(value, dict) else []):
+            assert not ABSOLUTE.search(text), f"{path.name}: {text}"
+
+
+def test_every_text_of_a_report_is_looked_at() -> None:
+    assert list(_texts({"a": ["b", {"c": "d"}], "e": 1, "f": None})) == ["b", "d"]
 
 
 def test_every_committed_report_says_how_long_it_took() -> None:

@@ -51,6 +51,15 @@ def test_the_work_is_done(tmp_path: Path, redirection: str, status: int) -> None
 
 
 @pytest.mark.parametrize(
+    "line", ["train.py --help >&-", "eval.py --help | head -1", "scripts/doctor.py --help >&- 2>&-"]
+)
+def test_help_that_nobody_can_read_is_no_failure(line: str) -> None:
+    words = ["bash", "-c", f"set -o pipefail; {sys.executable} {line}"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
     "environment",
     [
         {"PYTHONIOENCODING": "ascii"},

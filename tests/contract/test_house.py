@@ -1,4 +1,4 @@
-"""The house: which floor may use which, what a file may weigh, and what an import may cost."""
+"""Repository layout: which folder may use which, what a file may weigh, and what an import may cost."""
 
 from __future__ import annotations
 

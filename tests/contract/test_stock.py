@@ -87,11 +87,13 @@ def test_stock_acts_identically(folder: Path, name: str) -> None:
 
 def test_stock_goes_on_learning(folder: Path) -> None:
     from stable_baselines3 import SAC as Stock
+    from stable_baselines3.common.logger import Logger
 
     model = Stock.load(folder / "SAC.zip", env=make_env("FetchReach-v4"), device="cpu")
     assert model.num_timesteps == 300 and model._n_updates > 0
     before = {k: v.clone() for k, v in model.policy.state_dict().items()}
     model.learning_starts = 0
+    model.set_logger(Logger(None, []))
     model.learn(60, reset_num_timesteps=False)
     after = model.policy.state_dict()
     assert any(not np.array_equal(before[k].numpy(), after[k].numpy()) for k in before)

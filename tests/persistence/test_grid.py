@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from agents.acting import acting
 from analysis.metrics import Trace, episode_metrics
-from callbacks.acting import acting
 from common.errors import UserError
 from eval import EvalConfig, evaluate
 from persistence.grid import Point, evaluate_grid

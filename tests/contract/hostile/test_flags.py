@@ -20,7 +20,7 @@ HUGE = [
     "her-n-sampled-goal 1000000", "total-steps 10000000000000", "checkpoint-every 100000000000000",
     "eval-every 100000000000000", "learning-starts 100000000000000", "net-arch 16384 16384",
     f"net-arch {' '.join(['8'] * 40)}", f"batch-size {'9' * 300}", f"seed {'9' * 30}", "action-persistence 1e9",
-    "learning-rate 1e999", "gamma 1e999", "tau 1e300",
+    "noise-beta 1000", "learning-rate 1e999", "gamma 1e999", "tau 1e300",
 ]  # fmt: skip
 NEGATIVE = [
     f"{name} -1" for name in (

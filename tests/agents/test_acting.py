@@ -16,7 +16,7 @@ from stable_baselines3.common.policies import BasePolicy
 from torch import nn
 
 import callbacks.evaluation
-from callbacks.acting import acting
+from agents.acting import acting
 from envs.make import make_env
 from envs.task import Task
 from tests.contract import tiny

@@ -2,7 +2,7 @@
 
 `predict` copies the observation, looks whether it could be an image or a batch, builds a distribution and keeps it in
 the policy, so that two threads cannot share one. Here the same network layers are called with the same numbers, and
-nothing is kept. Actions are equal to the last bit (tests/callbacks/test_acting.py).
+nothing is kept. Actions are equal to the last bit (tests/agents/test_acting.py).
 """
 
 from __future__ import annotations
