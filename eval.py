@@ -110,8 +110,8 @@ def check_checkpoint(config: EvalConfig, video: str | None) -> None:
 
 
 def load_subject(config: EvalConfig) -> Any:
-    """The policy or controller that `config` names and the task to run it in: a `persistence.subject.Subject`."""
-    from persistence.subject import Wanted, checkpoint, controller
+    """The policy or controller that `config` names and the task to run it in: a `evaluation.subject.Subject`."""
+    from evaluation.subject import Wanted, checkpoint, controller
 
     if (config.ckpt is None) == (config.agent is None):
         raise UserError("give --ckpt or --agent, one of them.")

@@ -1,7 +1,7 @@
 """Is a policy ready for a robot? A list of tests, each a number against a limit, and one verdict over all of them.
 
 The list is a protocol: `CRITERIA` is the whole of it, the same for every policy, and was written down before any was
-judged. A test that could not be run counts as not passed. What is measured, and how: `persistence/deployment.py`.
+judged. A test that could not be run counts as not passed. What is measured, and how: `evaluation/deployment.py`.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ td.bar { width: 40%; min-width: 12rem; padding-top: .75rem; }
 
 
 def page(report: DataReport) -> str:
-    """The page of a report whose `data` is that of `persistence.deployment.examine`."""
+    """The page of a report whose `data` is that of `evaluation.deployment.examine`."""
     data = report.data
     verdict, name = data["verdict"], escape(data["policy"])
     ready = verdict["ready"]

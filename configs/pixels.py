@@ -13,10 +13,10 @@
 | distil_blind | its own joints, the desired goal; no pixels | the same |
 
 How the sizes were chosen: rendering is cheap (a frame costs about what a step of physics does), convolutions not.
-An update with a batch of B pictures takes B · 4 K multiplications, K of one forward pass: the pictures forward, twice
-that backward, the next pictures forward. `python scripts/ch09_pixels.py count` gives K of each encoder and size, and
-what an update takes here. So: 64 × 64 pixels, 3×3 kernels with a spatial softmax, bfloat16
-where the processor has it; 128 pictures on Push, and on Reach, for twice as many updates, 64.
+An update with a batch of B pictures takes 4 B P multiplications, P of one forward pass: the pictures forward, twice
+that backward, the next pictures forward. `python scripts/ch09_pixels.py count` gives P of each encoder and size, and
+what an update takes here. So: 64 × 64 pixels, 3×3 kernels with a spatial softmax, bfloat16 where the processor has it;
+128 pictures an update on Push, and 64 on Reach, which gets four times as many updates a step.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TEACHER = "checkpoints/reference/{env}.zip"
 # Joints and goals are in metres and the camera does not move: a picture shifted by a pixel is wrong by 8 mm.
 SHIFT = "shift:pad=1"
 ENCODER = "spatial:bf16=true"
-# Each step brings the gripper nearer and says by how much. With a horizon of five steps the critics' targets are mostly
+# The dense reward is minus the distance to the goal. With a horizon of five steps the critics' targets are mostly
 # such distances, which teach an encoder, and little of what the critics themselves believe, which at first is nothing.
 NEAR = {"gamma": 0.8}
 # Each evaluation of training: with 20 episodes, one that is hard would hide that 95% were passed.

@@ -39,7 +39,7 @@ def strip(actions: np.ndarray, now: int, width: int, height: int) -> np.ndarray:
 
 
 def side_by_side(subjects: dict[str, Any], seeds: list[int], size: int = 240) -> list[np.ndarray]:
-    """Frames of the same episodes by each of `subjects` (name: `persistence.subject.Subject`), a column each.
+    """Frames of the same episodes by each of `subjects` (name: `evaluation.subject.Subject`), a column each.
 
     One episode after another. Needs a rendering backend.
     """

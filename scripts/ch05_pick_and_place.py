@@ -88,7 +88,7 @@ def policy(ckpt: str, mode: Mode) -> Path:
 
 def measured(checkpoint: Path, asked: dict[str, dict[str, float]], n: int, mode: Mode) -> dict[str, dict[str, Any]]:
     """What the checkpoint does at each point of the stress test; what is known of it is not measured again."""
-    from persistence.strata import measured as at_each
+    from evaluation.strata import measured as at_each
 
     name = f"{checkpoint.stem.lower()}_stress"
     path, keep = chapter.file(f"{name}.json", mode), partial(chapter.write, name, mode=mode, env_id=ENV)
@@ -100,7 +100,7 @@ def measured(checkpoint: Path, asked: dict[str, dict[str, float]], n: int, mode:
 @chapter.command
 def dense_debug(seed: int = 0, total_steps: int | None = None, n_episodes: int = 100, mode: Mode = DEFAULT) -> int:
     """Train on the dense task, and grade: how often does the policy reach, touch, grasp, lift, place?"""
-    from persistence.strata import episodes
+    from evaluation.strata import episodes
 
     checkpoint, meta = trained(dense_config(seed, total_steps, mode.smoke), mode)
     found = graded(episodes(checkpoint, DENSE, 4 if mode.smoke else n_episodes))
@@ -129,7 +129,7 @@ def stress(ckpt: str = REFERENCE, factors: str = ",".join(FACTORS), n_episodes: 
 @chapter.command
 def gallery(ckpt: str = REFERENCE, cells: int = 12, size: int = 160, mode: Mode = DEFAULT) -> int:
     """Film the stress test's failures, the word of each kind drawn on it; every kind in turn, seeds in their order."""
-    from persistence.failure_films import film_failures
+    from evaluation.failure_films import film_failures
 
     checkpoint = policy(ckpt, mode)
     if mode.smoke:
@@ -142,7 +142,7 @@ def gallery(ckpt: str = REFERENCE, cells: int = 12, size: int = 160, mode: Mode 
 @chapter.command
 def shaping(seeds: str = "0-9", n_episodes: int = 100, mode: Mode = DEFAULT) -> int:
     """What observations give away of mass, friction, time and goals; the policy's episodes under a shifted reward."""
-    from persistence.shaping import given_away_here, shaping_text, shifted
+    from evaluation.shaping import given_away_here, shaping_text, shifted
 
     found = {"hidden": given_away_here(ENV, parse_seeds(seeds)[: 1 if mode.smoke else None]),
              "shifted": shifted(policy(REFERENCE, mode), ENV, 2 if mode.smoke else n_episodes)}  # fmt: skip

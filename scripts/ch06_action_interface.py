@@ -41,7 +41,7 @@ def subjects(env: str | None, ckpt: str | None) -> dict[str, dict[str, str]]:
 def evaluated(points: list[Any], n_episodes: int, mode: Mode) -> list[Any]:
     """The points with their episodes, of seeds 0 to n_episodes − 1; each is named as it is ready."""
     from agents.acting import acting
-    from persistence.grid import evaluate_grid
+    from evaluation.grid import evaluate_grid
 
     seeds = parse_seeds("0", SMOKE_EPISODES if mode.smoke else n_episodes)
 
@@ -56,7 +56,7 @@ def sweep(name: str, wrap: str, neutral: float, values: list[float], env: str | 
     """Policy and controller with `wrap` (`scale:factor={}`) at each of `values`; nothing is wrapped at `neutral`."""
     from analysis.control_figures import sweep_figure
     from analysis.plots import save_figure
-    from persistence.grid import Point
+    from evaluation.grid import Point
 
     points = [
         Point(agent, task, () if value == neutral else (wrap.format(value),), {"agent": who, "value": value})
@@ -83,7 +83,7 @@ def write(name: str, data: dict[str, Any], found: list[Any], mode: Mode) -> int:
 
 def agents_on(env: str | None, ckpt: str | None, more: dict[str, str], n_episodes: int, mode: Mode) -> tuple[Any, Any]:
     """Policy, controller and `more` agents in the task as it is: rows by task and agent, and all that was found."""
-    from persistence.grid import Point
+    from evaluation.grid import Point
 
     found = evaluated([Point(agent, task, (), {"agent": who}) for task, pair in subjects(env, ckpt).items()
                        for who, agent in (more | pair).items()], n_episodes, mode)  # fmt: skip
@@ -151,7 +151,7 @@ def planning(env: str | None = None, ckpt: str | None = None, n_episodes: int = 
 def in_the_loop(env: str = "FetchReach-v4", alpha: float = 0.2, seeds: str = "0-2", n_episodes: int = 200,
                 mode: Mode = DEFAULT) -> int:  # fmt: skip
     """Train with the filter in the loop and without, same recipe and budget; evaluate both behind it."""
-    from persistence.grid import Point
+    from evaluation.grid import Point
 
     wrap, points = f"lowpass:alpha={parse_grid(str(alpha), '--alpha', low=0, high=1, above=True)[0]}", []
     her = ("--algo", "sac", "--her")
@@ -177,7 +177,7 @@ def video(env: str = "FetchPush-v4", ckpt: str | None = None, seeds: str = "1,2"
     """Policy and controller side by side in the same episodes, with the action that reached the simulator drawn."""
     from envs.action_strip import side_by_side
     from envs.video import FPS, write_video
-    from persistence.grid import Point
+    from evaluation.grid import Point
 
     agents = {who: Point(agent, env).subject() for who, agent in subjects(env, ckpt)[env].items()}
     frames = side_by_side(agents, parse_seeds(seeds), 64 if mode.smoke else 240)

@@ -52,9 +52,9 @@ def paths_of(text: str | None, env: str, mode: Mode) -> list[str]:
 
 def curves_of(agents: dict[str, list[str]], env: str, kind: Perturbation, grid: list[float], n_episodes: int,
               mode: Mode) -> dict[str, Any]:  # fmt: skip
-    """The curves of `persistence.robustness.curves_of`, on all cores; points are kept among the chapter's files."""
+    """The curves of `evaluation.robustness.curves_of`, on all cores; points are kept among the chapter's files."""
     from agents.acting import acting
-    from persistence.robustness import curves_of as measured
+    from evaluation.robustness import curves_of as measured
 
     return measured(agents, env, kind, grid, n_episodes, acting, chapter.file("grid", mode))
 
@@ -166,7 +166,7 @@ def video(env: str = PUSH, ckpt: str | None = None, sizes: str = "0,0.01,0.02,0.
     """A film of one policy under a rising perturbation: a column a size, a row an episode."""
     from envs.rendering import choose_backend
     from envs.video import film, in_a_grid, write_video
-    from persistence.grid import Point
+    from evaluation.grid import Point
 
     (perturbation,) = chosen(kind, OBSERVATION | ACTION, "--kind").values()
     if choose_backend()[0] is None:

@@ -44,7 +44,7 @@ def frames(seed: int = 1, mode: Mode = DEFAULT) -> int:
     from analysis.plots import new_figure
     from envs.make import make_env
     from envs.task import Task
-    from persistence.sights import episode, picture
+    from evaluation.sights import episode, picture
 
     steps = (0, 2, 4, 6, 8, 12)
     figure, _ = new_figure(9.6, 5.6)
@@ -69,7 +69,7 @@ def policy_of(ckpt: str, mode: Any) -> tuple[Any, dict[str, Any]]:
     """The policy of a checkpoint and its settings; in smoke mode the student of this chapter before training."""
     from configs.pixels import run_config
     from configs.recipes import resolve
-    from persistence.sights import trained, untrained
+    from evaluation.sights import trained, untrained
 
     if mode.smoke:
         settings = resolve(run_config("distil", 0, smoke=True)).settings
@@ -81,7 +81,7 @@ def policy_of(ckpt: str, mode: Any) -> tuple[Any, dict[str, Any]]:
 def looks(ckpt: str = STUDENT, seed: int = 1, mode: Mode = DEFAULT) -> int:
     """Frames of an episode of a policy from pixels, above as they are, below with what it looks at."""
     from analysis.plots import new_figure
-    from persistence.sights import draw_looks, picture, shown_to
+    from evaluation.sights import draw_looks, picture, shown_to
 
     policy, settings = policy_of(ckpt, mode)
     steps = (0, 2) if mode.smoke else (0, 3, 6, 9, 12, 18)
@@ -105,7 +105,7 @@ def film(ckpt: str = STUDENT, seeds: str = "0-2", size: int = 200, mode: Mode = 
     from common.seeds import parse_seeds
     from envs.task import Task
     from envs.video import FPS, film, in_a_grid, write_video
-    from persistence.sights import picture, shown_to
+    from evaluation.sights import picture, shown_to
 
     policy, settings = policy_of(ckpt, mode)
     task, chosen = Task.of_settings(settings), parse_seeds(seeds)[: 1 if mode.smoke else None]

@@ -31,6 +31,7 @@ from analysis.pixels import compared, push_text, reach_text
 from analysis.reports import DataReport, EvalReport, TrainMeta, load
 from common.errors import UserError
 from common.files import meta_path
+from common.grids import parse_grid
 from common.seeds import parse_seeds
 from configs.pixels import ARMS, PICK, PUSH, run_config, run_name
 from configs.sweep import words
@@ -84,8 +85,12 @@ def compare(seeds: str = "0,1", arms: str = ",".join(REACH_ARMS), report: str = 
             mode: Mode = DEFAULT) -> int:  # fmt: skip
     """Reach from state, from pixels and with shifts; rho is steps to 95% from pixels over steps to 95% from state."""
     metas: dict[str, list[tuple[TrainMeta, EvalReport]]] = {}
+    chosen = parse_seeds(seeds)[: 1 if mode.smoke else None]
     for arm in arms.split(","):
-        for seed in parse_seeds(seeds)[: 1 if mode.smoke else None]:
+        # A misspelt arm is said before any other is trained.
+        run_config(arm, 0)
+    for arm in arms.split(","):
+        for seed in chosen:
             checkpoint = trained(arm, None, seed, mode)
             metas.setdefault(arm, []).append(_pair(checkpoint, arm, 100, mode))
     data = compared(metas, ceiling="state")
@@ -121,7 +126,7 @@ def pick_compare(seeds: str = "0", mode: Mode = DEFAULT) -> int:
     """PickAndPlace by the student: goals in the air and on the table apart; only smoke mode trains here."""
     from analysis.pick_and_place import arm_row
     from analysis.stress import stress_text
-    from persistence.strata import judged
+    from evaluation.strata import judged
 
     runs = {}
     for seed in parse_seeds(seeds):
@@ -144,10 +149,11 @@ def _pair(checkpoint: Path, arm: str, episodes: int, mode: Mode) -> tuple[TrainM
 
 @chapter.command
 def count(sizes: str = "64,84", batch: int = 128, mode: Mode = DEFAULT) -> int:
-    """Multiplications of each encoder at each size, and milliseconds of an update's convolutions on one core."""
+    """Multiplications of each encoder at each size in pixels, and what an update of it takes of one core, in ms."""
     from agents.encoders.cost import costs
 
-    data = costs([16] if mode.smoke else parse_seeds(sizes), 2 if mode.smoke else batch)
+    chosen = parse_grid(sizes, "--sizes", low=16, high=512, whole=True)
+    data = costs([16] if mode.smoke else chosen, 2 if mode.smoke else batch)
     for row in data["rows"]:
         print(f"{row['encoder']:13s} {row['size']:3d} px {row['million_macs']:6.1f} M multiplications a picture, "
               f"{row['update_ms']:6.0f} ms an update of {data['batch']}")  # fmt: skip
@@ -160,12 +166,14 @@ def render(frames: int = 200, threads: str = "1,2", mode: Mode = DEFAULT) -> int
     """Milliseconds a frame by size and camera, with everything drawn and with what is in sight, and frames a second."""
     from envs.frame_rate import frame_rates
 
-    data = frame_rates(5 if mode.smoke else frames, parse_seeds(threads))
+    chosen = parse_grid(threads, "--threads", low=1, high=64, whole=True)
+    data = frame_rates(5 if mode.smoke else frames, chosen)
     for row in data["rows"]:
         print(f"{row['camera']:18s} {row['size']:3d} px: {row['all_ms']:.2f} ms with all geoms, {row['ms']:.2f} with "
               "those in sight")  # fmt: skip
     for row in data["threads"]:
-        print(f"{row['threads']} threads: {row['per_second']:.0f} frames/s, {row['per_second_each']:.0f} a thread")
+        print(f"{row['threads']} threads, 84 px: {row['per_second']:.0f} frames/s by the clock, "
+              f"{row['per_second_each']:.0f} a thread")  # fmt: skip
     chapter.write("frame_rates", data, mode)
     return 0
 

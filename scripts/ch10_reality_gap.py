@@ -56,7 +56,7 @@ def readiness(ckpt: str = PUSH, n_episodes: int = 200, perturbed_episodes: int =
     from agents.archive import read_meta, zip_path
     from analysis.readiness import verdict_text
     from analysis.readiness_page import page
-    from persistence.deployment import examine
+    from evaluation.deployment import examine
 
     ckpt = at_hand(ckpt, mode)
     meta: TrainMeta = read_meta(zip_path(ckpt))
@@ -82,7 +82,7 @@ def randomize(env: str = PUSH_ID, seeds: str = "0,1", factors: str | None = None
     from agents.acting import acting
     from analysis.plots import save_figure
     from analysis.randomization import robots_figure, summary, table_text
-    from persistence.randomized import meet, runs_of
+    from evaluation.randomized import meet, runs_of
 
     seeds, longer, clean = ("0", None, None) if mode.smoke else (seeds, longer, clean)
     trained, steps = [], {}
@@ -114,7 +114,7 @@ def augment(augmentations: str = "none,shift,crop,jitter", students: str | None 
     """
     from analysis.plots import save_figure
     from analysis.randomization import robots_figure, table_text
-    from persistence.visual import SHIFTS, arms_of, look, student_flags
+    from evaluation.visual import SHIFTS, arms_of, look, student_flags
 
     augmentations, seeds, students = ("shift", "0", None) if mode.smoke else (augmentations, seeds, students)
     trained = []
@@ -139,7 +139,7 @@ def sysid(ckpt: str = PUSH, env: str = PUSH_ID, logs: str = "1,2,4,8", validatio
     from agents.acting import acting
     from analysis.identification import sysid_figure, table_text
     from analysis.plots import save_figure
-    from persistence.sim_to_sim import on_the_robot, rehearse
+    from evaluation.sim_to_sim import on_the_robot, rehearse
 
     ckpt, episodes = at_hand(ckpt, mode), 1 if mode.smoke else n_episodes
     data = rehearse(ckpt, env, counts_of(logs, mode), 1 if mode.smoke else validation)
@@ -161,7 +161,7 @@ def sysid(ckpt: str = PUSH, env: str = PUSH_ID, logs: str = "1,2,4,8", validatio
 @chapter.command
 def record(env: str = PUSH_ID, mode: Mode = DEFAULT) -> int:
     """Logs of an arm in the air, moved by the MuJoCo that is installed, for `sysid-version` under another one."""
-    from persistence.version_gap import arm_logs
+    from evaluation.version_gap import arm_logs
 
     chapter.write(f"arm_logs_mujoco_{(data := arm_logs(env))['mujoco']}", data, mode, env_id=env)
     return 0
@@ -174,8 +174,8 @@ def sysid_version(robot: str = ROBOT_36, ckpt: str = PUSH, logs: str = "1,2,4", 
     from agents.acting import acting
     from analysis.identification import version_figure
     from analysis.plots import save_figure
-    from persistence.sim_to_sim import on_the_robot
-    from persistence.version_gap import VERSIONS, explain
+    from evaluation.sim_to_sim import on_the_robot
+    from evaluation.version_gap import VERSIONS, explain
 
     counts, report = counts_of(logs, mode), load(robot, DataReport)
     data, keep = explain(report.data, counts), chapter.file("grid", mode)

@@ -33,7 +33,7 @@ PAIRS = (("policy", "policy"), ("policy", "proportional"), ("scripted", "policy"
 def acting_policy(path: str, env_id: str) -> Any:
     """The policy of a checkpoint, quick. Raises `UserError`."""
     from agents.acting import acting
-    from persistence.grid import Point
+    from evaluation.grid import Point
 
     policy = Point(path, env_id).subject().make_policy()
     return acting(policy) or policy

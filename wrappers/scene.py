@@ -34,7 +34,7 @@ class Scene(SeededWrapper):
     narrower. `light` (0 to 1): share by which all lights are brighter or darker. `color` (0 to 1): how much is added to
     or taken from red, green and blue of every surface, each with its own amount up to this. `occlusion` (0 to 0.9):
     share of the picture behind a grey square, which stays in one place for an episode. Sizes that chapter 10 tests are
-    in `persistence/visual.py`.
+    in `evaluation/visual.py`.
     """
 
     def __init__(

@@ -27,7 +27,11 @@ class SmallCnn(BaseFeaturesExtractor):
             raise ValueError("there is no image in what the task shows")
         sizes = [gym.spaces.utils.flatdim(self.boxes[key]) for key in self.others]
         super().__init__(space, features * len(self.images) + sum(sizes))
-        self.encoders = nn.ModuleList([self._encoder(self.boxes[key].shape, features) for key in self.images])
+        try:
+            self.encoders = nn.ModuleList([self._encoder(self.boxes[key].shape, features) for key in self.images])
+        except RuntimeError:
+            # PyTorch's own word for it: a kernel is larger than what is left of the picture.
+            raise ValueError("its images are too small for four convolutions") from None
 
     @staticmethod
     def _encoder(shape: tuple[int, ...], features: int) -> nn.Sequential:

@@ -39,7 +39,7 @@ def multiplications(encoder: nn.Module, space: gym.spaces.Dict) -> int:
 
 
 def update_seconds(encoder: nn.Module, space: gym.spaces.Dict, batch: int, repeats: int = 3) -> float:
-    """CPU seconds of what one update computes: `batch` pictures forward and backward, and the next ones forward."""
+    """CPU seconds that the encoder takes of an update: `batch` pictures forward and backward, the next ones forward."""
     seen = {key: torch.rand(batch, *box.shape) for key, box in space.spaces.items()}
 
     def once() -> None:

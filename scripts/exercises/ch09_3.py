@@ -40,21 +40,23 @@ class Rolled:
 
 
 def first_column(images: Tensor) -> Tensor:
-    """A value that a shift does change: the mean of the first column, (B,)."""
-    return images[:, :, :, 0].mean(dim=(1, 2))
+    """A value that a shift changes and that is not linear in the picture: the first column's mean, squared, (B,)."""
+    return images[:, :, :, 0].mean(dim=(1, 2)).square()
 
 
 def cases() -> Iterator[Case]:
     """One shift, three of them, an episode that ended, and gradients."""
-    images = torch.arange(4.0).expand(2, 1, 3, 4) * torch.tensor([1.0, 10.0])[:, None, None, None]
+    images = torch.arange(4.0).expand(2, 1, 3, 4) * torch.tensor([1.0, 2.0])[:, None, None, None]
     rewards, discounts = torch.tensor([-1.0, 0.0]), torch.tensor([0.5, 0.5])
     yield Case(
-        "one shift", (rewards, discounts, images, first_column, Rolled(), 1), torch.tensor([0.5, 15.0]),
-        "rolled by one pixel the first column holds 3, and 30 in the other picture: y = r + 0.5 * 3, and 0.5 * 30",
+        "one shift", (rewards, discounts, images, first_column, Rolled(), 1), torch.tensor([3.5, 18.0]),
+        "rolled by one pixel the first column holds 3, and 6 in the other picture; V is its square: y = r + 0.5 * 9, "
+        "and 0.5 * 36",
     )  # fmt: skip
     yield Case(
-        "three shifts", (rewards, discounts, images, first_column, Rolled(), 3), torch.tensor([0.0, 10.0]),
-        "draw a shift for each of the k terms: values 3, 2, 1 have the mean 2. One shift used three times gives 3",
+        "three shifts", (rewards, discounts, images, first_column, Rolled(), 3), torch.tensor([4 / 3, 28 / 3]),
+        "draw a shift for each of the k terms: values 9, 4, 1 have the mean 14 / 3. One shift used three times gives "
+        "9, the value of the mean picture is 4, and the sum is 14",
     )  # fmt: skip
     yield Case(
         "an episode that ended", (rewards, torch.zeros(2), images, first_column, Rolled(), 2), rewards,

@@ -64,6 +64,13 @@ def test_a_picture_that_is_too_small_is_a_mistake(name: str) -> None:
         ENCODERS.build(name, small)
 
 
+def test_drqs_encoder_reads_smaller_pictures_and_has_its_limit_too() -> None:
+    space = {size: gym.spaces.Dict({"pixels": gym.spaces.Box(0, 255, (3, size, size), np.uint8)}) for size in (8, 16)}
+    ENCODERS.build("cnn", space[16])
+    with pytest.raises(UserError, match="too small for four convolutions"):
+        ENCODERS.build("cnn", space[8])
+
+
 def test_running_norm_has_the_moments_of_all_batches_and_stands_still_without_gradients() -> None:
     norm, x = RunningNorm(2), torch.randn(300, 2, dtype=torch.float64).float() * torch.tensor([0.05, 0.0]) + 1.34
     for part in x.split([100, 150, 50]):

@@ -14,7 +14,7 @@ from torch import nn
 from agents.acting import acting
 from agents.onnx_export import OnnxPolicy, onnx_graph
 from common.errors import UserError
-from persistence.subject import Wanted, checkpoint
+from evaluation.subject import Wanted, checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 

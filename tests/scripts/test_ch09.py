@@ -59,6 +59,16 @@ def test_arms_that_do_not_exist() -> None:
         run_config("pixel", 0)
 
 
+def test_lists_are_read_before_anything_is_run(script: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="unknown arm pixel;"):
+        script.compare("0", "state,pixel")
+    with pytest.raises(UserError, match="--sizes 64,x: .*from 16 to 512"):
+        script.count("64,x")
+    with pytest.raises(UserError, match="--threads 0: "):
+        script.render(threads="0")
+    assert not list(tmp_path.iterdir())
+
+
 @drawn
 def test_the_student_from_begin_to_end_in_smoke_mode(
     script: ModuleType, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

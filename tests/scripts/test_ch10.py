@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-import persistence.version_gap as version_gap
+import evaluation.version_gap as version_gap
 from analysis.readiness import NAMES
 from analysis.reports import DataReport, TrainMeta, load
 from common.errors import UserError
@@ -59,7 +59,7 @@ def trained(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[tuple[s
 def test_randomize_trains_each_arm_and_meets_every_robot(
     script: ModuleType, trained: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("persistence.randomized.ends_of_factors", lambda path, env_id: {"lag ×2": "plant:lag=2"})
+    monkeypatch.setattr("evaluation.randomized.ends_of_factors", lambda path, env_id: {"lag ×2": "plant:lag=2"})
     for suffix in (".zip", ".meta.json"):
         shutil.copy(PUSH.removesuffix(".zip") + suffix, f"clean_seed0{suffix}")
     arms = {"factors": "lag", "widths": "0.5,1", "longer": "0", "clean": "clean_seed"}
@@ -83,7 +83,7 @@ def test_augment_trains_a_student_for_each_augmentation(
     script: ModuleType, trained: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The policy from state stands in for the students, and a plain and a shifted task for what they would see."""
-    monkeypatch.setattr("persistence.visual.SHIFTS", {"as trained": "", "light ±50%": "plant:lag=0.5"})
+    monkeypatch.setattr("evaluation.visual.SHIFTS", {"as trained": "", "light ±50%": "plant:lag=0.5"})
     for seed in (0, 1):
         for suffix in (".zip", ".meta.json"):
             shutil.copy(PUSH.removesuffix(".zip") + suffix, f"shift_seed{seed}{suffix}")

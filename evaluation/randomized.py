@@ -10,8 +10,8 @@ from analysis.randomization import HALF, NOMINAL, TOGETHER, robot_rows
 from analysis.readiness import deployment_row
 from common.errors import UserError, closest
 from common.seeds import parse_seeds
-from persistence.deployment import ends_of_factors
-from persistence.grid import Found, Point, evaluate_grid
+from evaluation.deployment import ends_of_factors
+from evaluation.grid import Found, Point, evaluate_grid
 from wrappers.randomization import FACTORS
 
 LONGER = "all, twice as long"

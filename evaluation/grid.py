@@ -27,7 +27,7 @@ from common.errors import UserError
 from common.files import parse_json, write_json
 from common.provenance import git_state
 from envs.rollout import run_episodes
-from persistence.subject import Subject, Wanted, checkpoint, controller
+from evaluation.subject import Subject, Wanted, checkpoint, controller
 
 # What a study keeps of an episode: numbers by name, the same names for every episode.
 Row = dict[str, Any]

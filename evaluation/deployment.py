@@ -19,8 +19,8 @@ from analysis.compare import format_rate
 from analysis.readiness import delay_margin, judge, missing_facts, net, row_for
 from analysis.reports import Rate
 from common.errors import UserError
-from persistence.grid import Found, Point, evaluate_grid
-from persistence.subject import Wanted, checkpoint
+from evaluation.grid import Found, Point, evaluate_grid
+from evaluation.subject import Wanted, checkpoint
 from wrappers.randomization import FACTORS, available
 
 NOMINAL, LOST = "nominal", "lost view"

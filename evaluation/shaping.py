@@ -15,7 +15,7 @@ from analysis.sweeps import aligned
 from envs.hidden import KEYS, given_away
 from envs.rollout import run_episodes
 from envs.task import Task
-from persistence.subject import Wanted, checkpoint
+from evaluation.subject import Wanted, checkpoint
 
 # One thing at a time that the page says is, or is not, in an observation.
 CHANGES: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {

@@ -11,7 +11,7 @@ from agents.acting import acting
 from analysis.metrics import Trace, episode_metrics
 from common.errors import UserError
 from eval import EvalConfig, evaluate
-from persistence.grid import Point, evaluate_grid
+from evaluation.grid import Point, evaluate_grid
 
 ROOT = Path(__file__).resolve().parents[2]
 REACH = str(ROOT / "checkpoints/reference/FetchReach-v4.zip")

@@ -11,7 +11,7 @@ from agents.archive import read_meta, zip_path
 from agents.controllers import CONTROLLERS
 from analysis.robustness import curve_of, outcome, run_of, table_text
 from configs.perturbations import Perturbation
-from persistence.grid import Point, evaluate_grid
+from evaluation.grid import Point, evaluate_grid
 
 FILTER = "obs_lowpass"
 
@@ -35,7 +35,7 @@ def curves_of(agents: dict[str, list[str]], env_id: str, kind: Perturbation, gri
               faster: Any, keep: Path) -> dict[str, Any]:  # fmt: skip
     """One perturbation: for each name in `agents` the curve over its checkpoints, or over the one controller.
 
-    `faster` and `keep` as in `persistence.grid.evaluate_grid`.
+    `faster` and `keep` as in `evaluation.grid.evaluate_grid`.
     """
     curves = {}
     for agent in itertools.chain.from_iterable(agents.values()):

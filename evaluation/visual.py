@@ -11,7 +11,7 @@ from analysis.readiness import deployment_row
 from common.errors import UserError, closest
 from configs.pixels import run_config
 from configs.sweep import words
-from persistence.grid import Found, Point, evaluate_grid
+from evaluation.grid import Found, Point, evaluate_grid
 
 # What is done to pictures in training, by the arm's name: the sizes of chapter 09.
 AUGMENTATIONS = {"none": "none", "shift": "shift:pad=1", "crop": "crop", "jitter": "jitter"}

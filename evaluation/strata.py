@@ -16,7 +16,7 @@ from analysis.stress import examined, options
 from common.errors import UserError
 from common.files import sha256
 from envs.rollout import run_episodes
-from persistence.subject import Wanted, checkpoint
+from evaluation.subject import Wanted, checkpoint
 
 Found = dict[str, dict[str, Any]]
 

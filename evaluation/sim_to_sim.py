@@ -16,8 +16,8 @@ from analysis.identification import identifiability, parameter_error
 from analysis.readiness import deployment_row, net
 from envs.identification import ARM, OBJECT, SIGMA, Log, Simulator, Stage, Waving, identify, plant_text, record
 from envs.task import Task
-from persistence.grid import Point, evaluate_grid
-from persistence.subject import Wanted, checkpoint
+from evaluation.grid import Point, evaluate_grid
+from evaluation.subject import Wanted, checkpoint
 
 ROBOT = {"mass": 1.5, "friction": 0.6, "lag": 0.65, "damping": 2.5, "gain": 1.15, "delay": 1.0, "noise": SIGMA}
 TRUE = {name: value for name, value in ROBOT.items() if name != "noise"}

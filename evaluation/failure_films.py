@@ -8,8 +8,8 @@ from analysis.stress import gallery, options, points
 from common.errors import UserError
 from common.files import sha256
 from envs.rendering import choose_backend
-from persistence.strata import Found
-from persistence.subject import Wanted, checkpoint
+from evaluation.strata import Found
+from evaluation.subject import Wanted, checkpoint
 
 SKIP = 3
 """Every third frame: 8 pictures a second are enough to see a cube drop, and a third of the bytes."""

@@ -10,7 +10,7 @@ from configs.pixels import run_config
 from configs.recipes import resolve
 from envs.rendering import choose_backend
 from envs.task import Task
-from persistence.sights import draw_looks, episode, picture, shown_to, untrained
+from evaluation.sights import draw_looks, episode, picture, shown_to, untrained
 
 pytestmark = pytest.mark.skipif(choose_backend()[0] is None, reason="no rendering backend here")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from agents.archive import read_meta, zip_path
 from configs.perturbations import OBSERVATION
-from persistence.robustness import filters_of, points_of
+from evaluation.robustness import filters_of, points_of
 from train import TrainConfig, run
 
 ENV = "FetchReach-v4"
