@@ -334,7 +334,8 @@ def benchmark(config: BenchmarkConfig) -> None:
             wall_clock_s=round(time.monotonic() - began, 1),
         )
         data = {"steps_per_second": sim, "updates_per_second": learn, "updates_per_second_busy": busy,
-                "ratios": ratios, "batch": BATCH, "vectors": torch.backends.cpu.get_cpu_capability(), "wait_policy": os.environ.get("OMP_WAIT_POLICY")}  # fmt: skip
+                "ratios": ratios, "batch": BATCH, "vectors": torch.backends.cpu.get_cpu_capability(),
+                "wait_policy": os.environ.get("OMP_WAIT_POLICY")}  # fmt: skip
         save(config.json_out, DataReport(**common, name="benchmark", data=data))
         print(f"report -> {config.json_out}")
     print(json.dumps(ratios))

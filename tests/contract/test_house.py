@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOORS = {"common": 0, "analysis": 1, "wrappers": 2, "agents": 3, "envs": 3, "configs": 4, "persistence": 5,
-          "callbacks": 5, "evaluation": 5, "jobs": 5, "train": 6, "eval": 6, "scripts": 7}  # fmt: skip
+          "callbacks": 5, "evaluation": 5, "jobs": 5, "training": 6, "train": 7, "eval": 7, "scripts": 8}  # fmt: skip
 HEAVY = {"torch", "stable_baselines3", "mujoco", "gymnasium", "gymnasium_robotics"}
 FILES = sorted(
     path
