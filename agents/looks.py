@@ -11,11 +11,25 @@ from typing import Any
 import numpy as np
 import torch
 from stable_baselines3.common.policies import BasePolicy
+from torch import nn
 
 from agents.encoders.spatial_softmax import SpatialSoftmax
 
 # Pixels: a window of 10 in a picture of 64 covers the block and little else.
 WINDOW, STRIDE = 10, 3
+
+
+def grid_of(convolutions: nn.Module) -> tuple[float, int]:
+    """The pixel in the middle of what the first output of convolutions in a row sees, and pixels from output to output.
+
+    Without padding they see from border to border, but the middles of their outputs keep half a view away from it.
+    """
+    first, step = 0.0, 1
+    for layer in convolutions.modules():
+        if isinstance(layer, nn.Conv2d):
+            first += step * ((layer.kernel_size[0] - 1) / 2 - layer.padding[0])
+            step *= layer.stride[0]
+    return first, step
 
 
 def points(policy: BasePolicy, observation: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray] | None:
@@ -24,14 +38,16 @@ def points(policy: BasePolicy, observation: dict[str, np.ndarray]) -> tuple[np.n
     The spread is the standard deviation of the place in pixels: a map that is high everywhere has a mean place, too,
     which means nothing. None where the encoder has no spatial softmax.
     """
-    found = next((module for module in policy.modules() if isinstance(module, SpatialSoftmax)), None)
-    if found is None:
+    trunks = (module for module in policy.modules() if isinstance(module, nn.Sequential))
+    trunk = next((each for each in trunks if any(isinstance(part, SpatialSoftmax) for part in each)), None)
+    if trunk is None:
         return None
+    found = next(part for part in trunk if isinstance(part, SpatialSoftmax))
     seen: list[torch.Tensor] = []
     handle = found.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     policy.predict(observation, deterministic=True)
     handle.remove()
-    maps, half = seen[0], observation["pixels"].shape[-1] / 2
+    maps = seen[0]
     with torch.no_grad():
         p = torch.softmax(maps.flatten(2) / found.temperature, dim=2).view_as(maps)
         along = [p.sum(2)[0], p.sum(3)[0]]  # of x and of y, (C, W) and (C, H)
@@ -41,8 +57,10 @@ def points(policy: BasePolicy, observation: dict[str, np.ndarray]) -> tuple[np.n
         spread = sum(
             share @ axis.square() - mean.square() for share, axis, mean in zip(along, axes, means, strict=True)
         )
-    # The picture reaches from −1 to 1, up to the border that convolutions without padding cut off.
-    return (torch.stack(means, dim=1).numpy() + 1) * half, half * spread.clamp(min=0).sqrt().numpy()
+    # −1 and 1 are the first and the last output of the convolutions, not the borders of the picture.
+    first, step = grid_of(trunk)
+    half = step * (maps.shape[-1] - 1) / 2
+    return first + (torch.stack(means, dim=1).numpy() + 1) * half, half * spread.clamp(min=0).sqrt().numpy()
 
 
 def influence(policy: BasePolicy, observation: dict[str, np.ndarray]) -> np.ndarray:

@@ -70,6 +70,6 @@ def draw_looks(axes: Any, policy: BasePolicy, observation: Observation) -> None:
     if found := points(policy, observation):
         places, spread = found
         # A map that is spread over the picture has a mean place that means nothing.
-        sharp = spread < size / 8
+        sharp = spread < size / 12
         axes.scatter(*places[sharp].T, s=22, facecolors="none", edgecolors="#00e5ff", linewidths=1.2)
     axes.set(xticks=[], yticks=[], xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))

@@ -17,7 +17,7 @@ from agents.networks import ENCODERS
 
 
 class SpatialSoftmax(nn.Module):
-    """Maps (B, C, H, W) to mean places (B, 2 C) in [−1, 1]: all x, then all y, the picture's centre at 0."""
+    """Maps (B, C, H, W) to mean places (B, 2 C) in [−1, 1]: all x, then all y; −1 and 1 are the map's borders."""
 
     def __init__(self, height: int, width: int):
         super().__init__()

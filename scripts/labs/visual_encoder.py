@@ -79,7 +79,7 @@ class Finder(nn.Module):
 
     def __init__(self, layers: list[tuple[int, int, int]], points: bool):
         super().__init__()
-        self.convolutions, self.points = convolutions(layers), points
+        self.layers, self.convolutions, self.points = layers, convolutions(layers), points
         maps = self.convolutions(torch.zeros(1, 3, SIZE, SIZE))
         inputs = 2 * maps.shape[1] if points else maps.numel()
         self.head = nn.Sequential(nn.Linear(inputs, 64), nn.ReLU(), nn.Linear(64, 2))
@@ -92,7 +92,7 @@ class Finder(nn.Module):
 
 # --8<-- [start:routing]
 def update(encoder: nn.Module, critic: nn.Module, actor: nn.Module, pictures: Tensor, target: Tensor) -> dict:
-    """One update of all three; returns whose gradient reached the encoder."""
+    """One update of all three, critic(features + action) as Q(h, a); returns whose gradient reached the encoder."""
     features = encoder(pictures)
     # The critic's loss goes through the features into the encoder ...
     critic_loss = (critic(features) - target).square().mean()
@@ -172,17 +172,29 @@ def check() -> list[Claim]:
     ]
 
 
+def pixels_of(points: Tensor, layers: list[tuple[int, int, int]], size: int = SIZE) -> Tensor:
+    """Points (…) of a map, from −1 (its first output) to 1 (its last), as pixels: the middle of what an output sees."""
+    first, step = 0.0, 1
+    for _, kernel, stride in layers:
+        # An output sees k of the outputs before it, and the next one sees them s further on.
+        first += step * (kernel - 1) / 2
+        step *= stride
+        size = (size - kernel) // stride + 1
+    return first + step * (size - 1) * (points + 1) / 2
+
+
 def drawn(finder: Finder, pictures: Tensor, scale: int = 4) -> np.ndarray:
     """The points of a spatial softmax over some pictures, (H, W, 3) uint8."""
     from PIL import Image, ImageDraw
 
     cells = []
     with torch.no_grad():
-        points = spatial_softmax(finder.convolutions(pictures.float() / 255 - 0.5))
+        maps = finder.convolutions(pictures.float() / 255 - 0.5)
+        points = pixels_of(spatial_softmax(maps), finder.layers)
     for picture, places in zip(pictures, points, strict=True):
         image = Image.fromarray(picture.permute(1, 2, 0).numpy()).resize((scale * SIZE,) * 2, Image.Resampling.NEAREST)
         pen = ImageDraw.Draw(image)
-        for x, y in ((places.numpy() + 1) / 2 * scale * SIZE).tolist():
+        for x, y in (scale * (places.numpy() + 0.5)).tolist():
             pen.ellipse((x - 4, y - 4, x + 4, y + 4), outline=(220, 0, 160), width=2)
         cells.append(np.asarray(image))
     return np.concatenate(cells, axis=1)

@@ -11,7 +11,7 @@ import torch
 
 from agents.build import build_policy
 from agents.encoders.spatial_softmax import SpatialSoftmax
-from agents.looks import STRIDE, WINDOW, influence, points
+from agents.looks import STRIDE, WINDOW, grid_of, influence, points
 
 SPACE = gym.spaces.Dict(
     {"pixels": gym.spaces.Box(0, 255, (3, 64, 64), np.uint8), "observation": gym.spaces.Box(-1, 1, (10,), np.float32)}
@@ -46,10 +46,20 @@ def test_a_point_is_where_its_map_is_high(observation: dict[str, np.ndarray], mo
     softmax.register_forward_pre_hook(lambda module, inputs: (maps,))
     places, spread = points(built, observation)
     assert places.shape == (32, 2) and spread.shape == (32,)
-    expected = [float(softmax.x[column] + 1) * 32, float(softmax.y[row] + 1) * 32]
+    # Four 3×3 kernels with strides 2, 2, 1, 1: an output sees 23 pixels, and the next one the same 4 pixels on.
+    expected = [11 + 4 * column, 11 + 4 * row]
     assert places[0] == pytest.approx(expected, abs=0.01) and spread[0] < 0.1
-    assert places[1] == pytest.approx([32, 32], abs=0.01) and spread[1] > 15
+    assert places[1] == pytest.approx([31, 31], abs=0.01) and spread[1] > 15
     assert points(policy("manipulation"), observation) is None
+
+
+def test_the_middle_of_what_an_output_sees_is_where_its_gradient_lies() -> None:
+    convolutions = policy("spatial").actor.features_extractor.look[0]
+    image = torch.rand(1, 3, 64, 64, requires_grad=True)
+    convolutions.eval()(image)[0, :, 2, 7].sum().backward()
+    rows, columns = (np.flatnonzero(image.grad[0].abs().sum((0, axis)).numpy()) for axis in (2, 1))
+    first, step = grid_of(convolutions)
+    assert (rows[0] + rows[-1]) / 2 == first + 2 * step and (columns[0] + columns[-1]) / 2 == first + 7 * step
 
 
 def test_influence_is_where_something_is_seen(observation: dict[str, np.ndarray]) -> None:

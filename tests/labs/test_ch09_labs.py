@@ -41,6 +41,13 @@ def test_the_objects_numbers_among_the_robots_are_found(load_lab: Load, monkeypa
     assert wrong(lab) == {"numbers of the"}
 
 
+def test_points_are_drawn_where_their_maps_look(load_lab: Load) -> None:
+    """Of 64 pixels an output sees 23: the first has its middle at pixel 11 and the last, ten steps of 4 on, at 51."""
+    lab = load_lab("visual_encoder")
+    pixels = lab.pixels_of(torch.tensor([-1.0, 0.0, 1.0]), lab.LAYERS["small kernels"])
+    assert pixels.tolist() == [11, 31, 51]
+
+
 def test_a_crop_that_forgets_to_enlarge_is_found(load_lab: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     lab = load_lab("image_augmentation")
     monkeypatch.setitem(lab.CHANGES, "crop", lambda image, rng: image[:, 3:-3, 3:-3])
