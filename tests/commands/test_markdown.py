@@ -19,21 +19,21 @@ RAW = re.compile(r"<!--.*?-->|</?details>|<summary>.*?</summary>|</?(?:p|div)(?:
 
 
 class Text(HTMLParser):
-    """The text of a rendered page, comments and code left out."""
+    """The text of a rendered page, comments left out, and what stands in any of the `skipped` tags."""
 
-    def __init__(self) -> None:
+    def __init__(self, *skipped: str) -> None:
         super().__init__()
         self.parts: list[str] = []
-        self.code = 0
+        self.skipped, self.depth = skipped, 0
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
-        self.code += tag in ("code", "pre")
+        self.depth += tag in self.skipped
 
     def handle_endtag(self, tag: str) -> None:
-        self.code -= tag in ("code", "pre")
+        self.depth -= tag in self.skipped
 
     def handle_data(self, data: str) -> None:
-        if not self.code:
+        if not self.depth:
             self.parts.append(data)
 
 
@@ -45,9 +45,27 @@ def raw_paragraphs(text: str) -> list[str]:
 
 def shown(text: str) -> str:
     """What a reader sees of a page, code left out."""
-    parser = Text()
+    parser = Text("code", "pre")
     parser.feed(MARKDOWN.render(text))
     return "".join(parser.parts)
+
+
+def words(text: str) -> int:
+    """What a reader has to read of a page: prose, tables, code and transcripts; a formula is one word, an answer that
+    is folded away none."""
+    parser = Text("details")
+    parser.feed(MARKDOWN.render(text))
+    return len(re.findall(r"\S*\w\S*", re.sub(r"\$[^$]+\$", "formula", " ".join(parser.parts))))
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("tutorials/ch*.md")), ids=lambda page: page.name)
+def test_a_chapter_can_be_read_in_one_sitting(page: Path) -> None:
+    assert 2_000 <= words(page.read_text(encoding="utf-8")) <= 3_500, "what is not needed belongs into an appendix"
+
+
+def test_words_that_count() -> None:
+    folded = "<details>\n<summary>S</summary>\n\nfive\n\n</details>\n"
+    assert words(f"# A b\n\none $x + y$ – two\n\n```bash\nthree four\n```\n\n{folded}") == 7
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
