@@ -40,7 +40,7 @@ class MlpStack:
         self.grad_weights, self.grad_biases = self.views(self.grad)
 
     def views(self, flat: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Weights and biases of each layer as views of a flat vector of this stack's length."""
+        """Weights (K, sizes[l], sizes[l + 1]) and biases (K, 1, sizes[l + 1]) of each layer l: views of `flat` (P,)."""
         weights, biases, at = [], [], 0
         for a, b in zip(self.sizes, self.sizes[1:], strict=False):
             weights.append(flat[at : at + self.k * a * b].view(self.k, a, b))
@@ -174,6 +174,6 @@ class FlatAdam:
 
 
 def copy_named(source: dict[str, Tensor], views: dict[str, Tensor]) -> None:
-    """Write each tensor of `source` into the view of the same name."""
+    """Write each tensor of `source` into the view of the same name and shape."""
     for name, tensor in source.items():
         views[name].copy_(tensor)
