@@ -31,7 +31,7 @@ class TwinCritic(nn.Module):
         return torch.stack([member(inputs).squeeze(1) for member in self.members])
 
     def stock_weights(self, name: str) -> dict[str, Tensor]:
-        """Weights (outputs, inputs), biases (outputs,) as stock names them in a network `name`, as `critic.qf0.2.bias`."""
+        """Weights (outputs, inputs), biases (outputs,) as stock names them in a network `name`: `critic.qf0.2.bias`."""
         return {
             f"{name}.qf{k}.{key}": tensor
             for k, member in enumerate(self.members)

@@ -50,7 +50,7 @@ def euler_angles(matrix: list[float]) -> list[float]:
 
 
 def distance(a: np.ndarray, b: np.ndarray) -> Any:
-    """(...,) between points (..., 3), m, by the operations of `np.linalg.norm`, which is slower to look at arguments."""
+    """(...,) between points (..., 3), m, by the operations of `np.linalg.norm`, which is slower by its checks."""
     assert a.shape == b.shape
     offset = a - b
     if offset.ndim == 1 and offset.dtype == np.float64:

@@ -123,9 +123,10 @@ class MlpStack:
                 self.biases[layer][k, 0].copy_(linear.bias.detach())
 
     def named(self, flat: Tensor, members: Sequence[str]) -> dict[str, Tensor]:
-        """Views of `flat` under the names that they have in K modules of `nn.Sequential`, called `members`.
+        """Views of `flat` (P,) under the names that they have in K modules of `nn.Sequential`, called `members`.
 
-        The second linear layer of `qf0` is `qf0.2`: the first ReLU stands between them. Weights are (outputs, inputs).
+        The second linear layer of `qf0` is `qf0.2`: the first ReLU stands between them. Weights are (outputs, inputs),
+        biases (outputs,).
         """
         weights, biases = self.views(flat)
         named = {}
@@ -142,7 +143,7 @@ def _times_column(h: Tensor, column: Tensor) -> Tensor:
 
 
 class FlatAdam:
-    """Adam (Kingma & Ba 2015, algorithm 1) on one flat vector, with PyTorch's defaults and its fused kernel."""
+    """Adam (Kingma & Ba 2015, algorithm 1) on one flat vector (P,), with PyTorch's defaults and its fused kernel."""
 
     def __init__(self, parameter: Tensor, grad: Tensor, learning_rate: float):
         self.parameter, self.grad = parameter, grad
