@@ -29,7 +29,7 @@ OPEN, CLOSED = 1.0, -1.0
 
 
 def towards(target: np.ndarray, grip: np.ndarray, gain: float, fingers: float = 0.0) -> np.ndarray:
-    """Proportional control: the action (4,) that moves the gripper from `grip` (3,) to `target` (3,), m, world."""
+    """Proportional control: action (4,) that moves the gripper from `grip` (3,) to `target` (3,), m, world frame."""
     # u = K (x* − x) / 5 cm, clipped to the action space
     return np.append(np.clip(gain * (target - grip) / STEP_M, -1.0, 1.0), fingers).astype(np.float32)
 
