@@ -52,7 +52,7 @@ def pack(model: BaseAlgorithm, state: dict[str, Any]) -> bytes:
 
 
 def read_tensors(data: bytes, what: str) -> Any:
-    """Tensors and plain containers out of a `.pth` member; anything that would run code is refused."""
+    """Tensors and plain containers out of a `.pth` member. Raises `UserError` on anything else, and runs none of it."""
     try:
         if inflates(data):
             raise ValueError
@@ -80,7 +80,10 @@ def read_state(path: Path) -> dict[str, Any]:
 
 
 def restore(model: BaseAlgorithm, path: Path) -> None:
-    """Put weights, optimiser states and free variables of the checkpoint into `model`, built from equal settings."""
+    """Put weights, optimiser states and free variables of the checkpoint into `model`, built from equal settings.
+
+    Raises `UserError` where the checkpoint is damaged or does not fit `model`.
+    """
     members = read_members(path)
     names, variables = model._get_torch_save_params()
     try:
@@ -114,7 +117,7 @@ def weights_sha256(policy: BasePolicy) -> str:
 
 
 def misfit(weights: Any, expected: dict[str, torch.Tensor]) -> str | None:
-    """What in `weights` is not as the tensors of `expected` are: names, shapes or types; None where all is."""
+    """Where `weights` differ from `expected`, tensors of any shape, in names, shapes or types; None: nowhere."""
     if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
         return "no dictionary of tensors"
     if missing := sorted(expected.keys() - weights.keys()):
@@ -184,7 +187,7 @@ def load_policy(checkpoint: Path, env: gym.Env, env_id: str, device: str) -> tup
 def load_trusted(checkpoint: Path, device: str) -> BasePolicy:
     """The policy of a foreign Stable-Baselines3 checkpoint, loaded the stock way: code found in the file runs.
 
-    For your own files alone.
+    For your own files alone. Raises `UserError` where it is no such file, or loading it fails.
     """
     data = read_members(checkpoint, ["data"]).get("data")
     try:

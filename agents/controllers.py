@@ -30,7 +30,7 @@ CONTROLLERS = Registry("agent", ("agents.scripted",))
 
 @CONTROLLERS.register("random")
 class RandomPolicy:
-    """Uniform actions from a generator of its own, seeded once per episode."""
+    """Uniform actions from a generator of its own, seeded once per episode. Raises `UserError` on discrete actions."""
 
     def __init__(self, env: gym.Env):
         if not isinstance(env.action_space, gym.spaces.Box):

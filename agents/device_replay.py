@@ -95,7 +95,10 @@ class DeviceReplay(EpisodeReplay):
         return transitions_at(torch, place, line["slots"], line["ends"], self.device_lengths)
 
     def draw(self, n: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """n transitions as `sample` draws them, on the device: x, next x, actions, rewards, discounts."""
+        """n transitions as `sample` draws them, on the device.
+
+        x and next x (n, D), actions (n, A), rewards (n,), discounts (n,).
+        """
         slots, steps = self._draw_on(self.lines[0], n)
         others, other_steps = self._draw_on(self.lines[1], n)
         chosen = self._random(n) < self.share

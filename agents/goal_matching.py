@@ -33,11 +33,11 @@ class GoalMatcher:
         self.desired[slot] = desired
 
     def pool(self, generator: np.random.Generator, stored: int, candidates: np.ndarray) -> np.ndarray:
-        """`size` slots out of `candidates`, for goals drawn from the first `stored` slots' desired goals."""
+        """Slots (size,) out of `candidates` (C,), for goals drawn from the first `stored` slots' desired goals."""
         return self._nearest(generator, self.desired[generator.integers(0, stored, self.size)], candidates)[0]
 
     def reachable(self, generator: np.random.Generator, goals: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-        """For each of `goals` (n, G) a goal that one of the episodes `candidates` achieved and that is near to it."""
+        """For each of `goals` (n, G), m, one near to it that an episode of `candidates` (C,) achieved: (n, G)."""
         slots, points = self._nearest(generator, goals, candidates)
         return self.achieved[slots, points]
 

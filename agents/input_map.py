@@ -89,14 +89,14 @@ class InputMap:
         return folded.float(), (bias.double() + self.offset.double() @ through).float()
 
     def state(self) -> dict[str, Tensor]:
-        """The moments, for a continued run."""
+        """The moments, for a continued run: `count` a scalar, `mean` and `square` (D,), `relative_square` (G,)."""
         moments = {"mean": self.mean, "square": self.square, "relative_square": self.relative_square}
         return {"count": torch.tensor(self.count, dtype=torch.float64)} | {
             name: torch.from_numpy(value.copy()) for name, value in moments.items()
         }
 
     def load(self, state: dict[str, Tensor]) -> None:
-        """Take over the moments."""
+        """Take over the moments (D,) and (G,) that `state` gave."""
         self.count = float(state["count"])
         self.mean, self.square = state["mean"].numpy().copy(), state["square"].numpy().copy()
         self.relative_square = state["relative_square"].numpy().copy()

@@ -63,7 +63,10 @@ class Learner(Protocol):
         ...
 
     def stock_weights(self) -> dict[str, Tensor]:
-        """Weights under the names of the stock policy's `state_dict`, targets included; they act on observations."""
+        """Weights under the names of the stock policy's `state_dict`, of the same shapes as there, targets included.
+
+        They act on observations.
+        """
         ...
 
     def state(self) -> dict[str, Any]:

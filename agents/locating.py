@@ -69,7 +69,7 @@ class LocatedReplay(EpisodeReplay):
             yield slots, steps, *self._seen_at(slots, steps)
 
     def keep_places(self, slots: np.ndarray, steps: np.ndarray, places: np.ndarray) -> None:
-        """Replace the places (n, G) of these steps."""
+        """Replace the places (n, G), m, of these steps, `slots` and `steps` (n,)."""
         self.stored["x"][slots, steps, self.place] = places
 
 
@@ -121,7 +121,7 @@ class LocatingSAC(FastSAC):
 
     @torch.no_grad()
     def look(self, joints: np.ndarray, extra: dict[str, np.ndarray]) -> np.ndarray:
-        """The places (n, G), m, that the eye sees."""
+        """The places (n, G), m, world frame, that the eye sees."""
         return self.eye.place(self._parts(joints, extra)).cpu().numpy()
 
     def _flat(self, observation: dict[str, np.ndarray]) -> np.ndarray:

@@ -31,7 +31,7 @@ class TwinCritic(nn.Module):
         return torch.stack([member(inputs).squeeze(1) for member in self.members])
 
     def stock_weights(self, name: str) -> dict[str, Tensor]:
-        """Weights as stock names them in its network `name`: `critic.qf0.2.weight`."""
+        """Weights (outputs, inputs), biases (outputs,) as stock names them in a network `name`: `critic.qf0.2.bias`."""
         return {
             f"{name}.qf{k}.{key}": tensor
             for k, member in enumerate(self.members)
@@ -40,7 +40,7 @@ class TwinCritic(nn.Module):
 
 
 def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    """One step of `optimizer` against the gradient of `loss`; no other parameters get a gradient."""
+    """One step of `optimizer` against the gradient of the scalar `loss`; no other parameters get a gradient."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     optimizer.zero_grad()
     loss.backward(inputs=parameters)
@@ -48,12 +48,12 @@ def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
 
 
 def grad_norm(parameters: Iterable[Tensor]) -> Tensor:
-    """Length of the gradient of all `parameters` together."""
+    """Length, a scalar, of the gradient of all `parameters` together."""
     return torch.stack([p.grad.norm() for p in parameters if p.grad is not None]).norm()
 
 
 def extractor_weights(encoder: nn.Module, networks: Iterable[str]) -> dict[str, Tensor]:
-    """The encoder's weights as stock names them: each of its `networks` has a features extractor of its own."""
+    """The encoder's weights, of the same shapes, as stock names them: each of `networks` has its own extractor."""
     return {f"{name}.features_extractor.{k}": t for name in networks for k, t in encoder.state_dict().items()}
 
 

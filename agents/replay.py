@@ -141,7 +141,7 @@ class EpisodeReplay:
         return np.concatenate([observation[key] for key in self.keys], axis=1, dtype=np.float32)
 
     def rest(self, observation: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """What `flat` leaves out."""
+        """What `flat` leaves out: (n, …) arrays by key."""
         return {key: observation[key] for key in self.extra}
 
     def unflatten(self, x: np.ndarray) -> dict[str, np.ndarray]:
@@ -154,7 +154,10 @@ class EpisodeReplay:
         terminated: np.ndarray, extra: dict[str, np.ndarray] | None = None,
         next_extra: dict[str, np.ndarray] | None = None,
     ) -> None:  # fmt: skip
-        """One step of all environments; where `dones`, `next_x` and `next_extra` are of the episode's own last one."""
+        """One step of all environments; where `dones`, `next_x` and `next_extra` are of the episode's own last one.
+
+        Of n environments: `x` and `next_x` (n, D), `actions` (n, A), `extra` and `next_extra` (n, …), the rest (n,).
+        """
         rows, t = np.arange(self.n_envs), self.open_steps
         self.open["x"][rows, t] = x
         self.open["x"][rows, t + 1] = next_x
@@ -273,16 +276,16 @@ class EpisodeReplay:
         self.matched_at = self.added
 
     def pool(self) -> dict[str, np.ndarray]:
-        """The pool of matched episodes and when it was drawn: what the episodes alone do not give back."""
+        """The slots (N,) of matched episodes and when they were drawn: what the episodes alone do not give back."""
         slots = self.some if self.match_desired_goals else np.zeros(0, np.int64)
         return {"drawn_at": np.array(self.matched_at), "slots": slots.copy()}
 
     def keep_pool(self, pool: dict[str, np.ndarray]) -> None:
-        """Go on with this pool where the next batch is drawn from as many episodes as it was."""
+        """Go on with this pool, slots (N,), where the next batch is drawn from as many episodes as it was."""
         self.kept_pool = int(pool["drawn_at"]), pool["slots"]
 
     def achieved_goals_near(self, goals: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """For each of `goals` (n, G) one near to it that was achieved by moving; itself before any was."""
+        """For each of `goals` (n, G), m, one near to it that was achieved by moving; itself before any was."""
         moved = np.flatnonzero(self.moved)
         return self.matcher.reachable(generator, goals, moved) if len(moved) else goals
 
@@ -304,12 +307,12 @@ class EpisodeReplay:
         self.added = rows
 
     def export(self, since: int) -> dict[str, np.ndarray]:
-        """The episodes added since there were `since`, oldest first, as arrays that `load` takes."""
+        """The N episodes added since there were `since`, oldest first, as arrays (N, …) that `load` takes."""
         slots = np.arange(since, self.added) % self.episodes
         return self._read(slots) | {"lengths": self.lengths[slots]}
 
     def load(self, arrays: dict[str, np.ndarray]) -> None:
-        """Add exported episodes."""
+        """Add N exported episodes, arrays (N, …) by name."""
         for row, steps in enumerate(arrays["lengths"]):
             self._store({key: arrays[key][row] for key in self.stored}, int(steps))
         self._index()

@@ -27,11 +27,11 @@ class DurableReplay(Protocol):
         ...
 
     def export(self, since: int) -> dict[str, np.ndarray]:
-        """The rows added since `position` was `since`, oldest first; each array has one entry a row."""
+        """The N rows added since `position` was `since`, oldest first, as arrays (N, …) by name."""
         ...
 
     def load(self, arrays: dict[str, np.ndarray]) -> None:
-        """Add exported rows."""
+        """Add N exported rows, arrays (N, …) by name."""
         ...
 
     def skip(self, rows: int) -> None:
@@ -59,12 +59,12 @@ class StockReplay:
         return self.buffer.pos
 
     def rows_since(self, since: int) -> np.ndarray:
-        """Indices written since the position was `since`; at most one turn of the ring buffer."""
+        """Indices (N,) written since the position was `since`; at most one turn of the ring buffer."""
         count = (self.buffer.pos - since) % self.buffer.buffer_size
         return (since + np.arange(count)) % self.buffer.buffer_size
 
     def export(self, since: int) -> dict[str, np.ndarray]:
-        """The rows added since the position was `since`."""
+        """The N rows added since the position was `since`, as arrays (N, n_envs, …) by name."""
         buffer, rows = self.buffer, self.rows_since(since)
         arrays = {name: getattr(buffer, name)[rows] for name in ("actions", "rewards", "dones", "timeouts")}
         for key in self.keys:
@@ -75,7 +75,7 @@ class StockReplay:
         return arrays
 
     def load(self, arrays: dict[str, np.ndarray]) -> None:
-        """Add exported rows one by one."""
+        """Add N exported rows, arrays (N, n_envs, …) by name, one by one."""
         for row in range(len(arrays["rewards"])):
             observation, following = (self._at(arrays, name, row) for name in ("obs", "next"))
             infos = [{"TimeLimit.truncated": bool(t)} for t in arrays["timeouts"][row]]

@@ -27,7 +27,7 @@ class RoundMeans:
         self.counts[names] = self.counts.get(names, 0) + 1
 
     def values(self) -> dict[str, Tensor]:
-        """The means so far, by name."""
+        """The means so far, scalar tensors by name."""
         sums: dict[str, Tensor] = {}
         counts: dict[str, int] = {}
         for names, together in self.sums.items():

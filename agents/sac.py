@@ -113,7 +113,7 @@ class Sac:
 
     @torch.no_grad()
     def td_target(self, batch: Batch, noise: Tensor, alpha: Tensor, next_features: Tensor | None = None) -> Tensor:
-        """What the critics should say, (B,). `next_features` (B, F): of the next observations, if they are known."""
+        """What the critics should say, (B,), with `noise` (B, A) and, where they are known, `next_features` (B, F)."""
         next_features = self.encoder(batch.next_observations) if next_features is None else next_features
         # a' ~ π(·|s')
         following = self.actor.sample(next_features, noise)
@@ -125,14 +125,14 @@ class Sac:
         return target if self.clip_targets is None else target.clamp(*self.clip_targets)
 
     def improve_entropy_weight(self, log_prob: Tensor) -> dict[str, Tensor]:
-        """Raise α where the policy's entropy is below its target, lower it where it is above."""
+        """Raise α where the entropy, of `log_prob` (B,), is below its target, lower it where it is above."""
         # L(α) = −log α · mean(log π(a|s) + H̄)
         loss = -(self.log_ent_coef * (log_prob + self.target_entropy).mean()).sum()
         descend(self.ent_coef_optimizer, loss)
         return {"ent_coef_loss": loss.detach()}
 
     def improve_critics(self, batch: Batch, features: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Move both critics, and the encoder, towards `target` (B,)."""
+        """Move both critics of `features` (B, F), and the encoder, towards `target` (B,)."""
         # (2, B)
         q = self.critic(self.critics_read(batch.observations, features), batch.actions)
         # L = ½ Σᵢ mean (Qᵢ(s, a) − y)²
@@ -142,7 +142,7 @@ class Sac:
         return {"critic_loss": loss.detach(), "q_mean": q.detach().mean(), "critic_grad_norm": norm}
 
     def improve_actor(self, features: Tensor, sample: ActorSample, alpha: Tensor) -> dict[str, Tensor]:
-        """Move the policy towards actions that the smaller critic values, and towards entropy."""
+        """Move the policy towards actions that the smaller critic of `features` (B, F) values, and towards entropy."""
         # (2, B) -> (B,)
         q = self.critic(features, sample.actions).amin(dim=0)
         # L = mean (α log π(a|s) − minᵢ Qᵢ(s, a))
@@ -163,7 +163,7 @@ class Sac:
             optimizer.param_groups[0]["lr"] = rate
 
     def stock_weights(self) -> dict[str, Tensor]:
-        """Weights under the names of stock's `SACPolicy`."""
+        """Weights under the names of stock's `SACPolicy`, of the same shapes as there."""
         *hidden, last = [layer for layer in self.actor.layers if isinstance(layer, nn.Linear)]
         weights = {f"actor.latent_pi.{2 * i}.{k}": t for i, m in enumerate(hidden) for k, t in m.state_dict().items()}
         for key, value in last.state_dict().items():

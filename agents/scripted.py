@@ -29,7 +29,7 @@ OPEN, CLOSED = 1.0, -1.0
 
 
 def towards(target: np.ndarray, grip: np.ndarray, gain: float, fingers: float = 0.0) -> np.ndarray:
-    """Proportional control: the action (4,) that moves the gripper from `grip` (3,) to `target` (3,)."""
+    """Proportional control: action (4,) that moves the gripper from `grip` (3,) to `target` (3,), m, world frame."""
     # u = K (x* − x) / 5 cm, clipped to the action space
     return np.append(np.clip(gain * (target - grip) / STEP_M, -1.0, 1.0), fingers).astype(np.float32)
 
@@ -41,7 +41,7 @@ class Proportional(ABC):
 
     @abstractmethod
     def plan(self, observation: dict[str, np.ndarray]) -> tuple[np.ndarray, float]:
-        """Where the gripper should go, (3,), and the command of the fingers."""
+        """Where the gripper should go, (3,) in m, world frame, and the command of the fingers."""
 
     def predict(self, observation: dict[str, np.ndarray], deterministic: bool = True) -> tuple[np.ndarray, None]:
         """An action (4,) float32."""

@@ -90,7 +90,7 @@ class Td3:
         return target if self.clip_targets is None else target.clamp(*self.clip_targets)
 
     def improve_critics(self, features: Tensor, actions: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Move both critics, and the encoder, towards `target` (B,)."""
+        """Move both critics of `features` (B, F) and `actions` (B, A), and the encoder, towards `target` (B,)."""
         # (2, B)
         q = self.critic(features, actions)
         # L = Σᵢ mean (Qᵢ(s, a) − y)²
@@ -100,7 +100,7 @@ class Td3:
         return {"critic_loss": loss.detach(), "q_mean": q.detach().mean(), "critic_grad_norm": norm}
 
     def improve_actor(self, features: Tensor) -> dict[str, Tensor]:
-        """Move the actor uphill on the first critic."""
+        """Move the actor uphill on the first critic of `features` (B, F)."""
         # L = −mean Q₁(s, μ(s))
         loss = -self.critic(features, self.actor(features))[0].mean()
         descend(self.actor_optimizer, loss)
@@ -120,7 +120,7 @@ class Td3:
             optimizer.param_groups[0]["lr"] = rate
 
     def stock_weights(self) -> dict[str, Tensor]:
-        """Weights under the names of stock's `TD3Policy`."""
+        """Weights under the names of stock's `TD3Policy`, of the same shapes as there."""
         actors = {"actor": self.actor, "actor_target": self.actor_target}
         weights = {f"{name}.mu.{k}": t for name, m in actors.items() for k, t in m.layers.state_dict().items()}
         weights |= self.critic.stock_weights("critic") | self.target.stock_weights("critic_target")

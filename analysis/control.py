@@ -53,7 +53,7 @@ def overshoot(achieved: np.ndarray, goal: np.ndarray) -> float:
 
 
 def settling_time(distances: np.ndarray, band: float) -> int | None:
-    """The first step from which all `distances` (T + 1,) lie below `band`; None where the last one does not."""
+    """The first step from which all `distances` (T + 1,) lie below `band`, both m; None where the last one does not."""
     outside = np.flatnonzero(~(distances < band))
     if len(outside) and outside[-1] == len(distances) - 1:
         return None

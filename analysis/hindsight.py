@@ -63,7 +63,10 @@ def difference_of(without: dict[str, Any], with_: dict[str, Any], key: str) -> d
 
 
 def compared(rows: Sequence[Row]) -> dict[str, Any]:
-    """Both methods and their difference, with and without the episodes that began solved."""
+    """Both methods and their difference, with and without the episodes that began solved.
+
+    Raises `UserError` where a method has no run.
+    """
     methods = {}
     for method in METHODS:
         own = [row for row in rows if row["variant"] == method]

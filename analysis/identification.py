@@ -23,7 +23,7 @@ NOTHING, SAME = 1e-9, 1e-10
 
 
 def identifiability(jacobian: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
-    """What a log can tell, from its `jacobian` (residuals, parameters) at some point.
+    """What a log can tell, from its `jacobian` (R, P), R residuals by P parameters, at some point.
 
     `sensitivity`: how many standard deviations of the sensor a measurement moves, root mean square, for 1% more of a
     parameter. `std`: the smallest standard deviation of its logarithm, None where the log does not depend on it.

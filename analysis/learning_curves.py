@@ -20,7 +20,7 @@ BESIDE = {"FetchPush-v4": "push_stock"}
 
 
 def recipe_runs(folder: Path = RECIPES) -> dict[str, list[TrainMeta]]:
-    """The measured seeds of each recipe, by its name."""
+    """The measured seeds of each recipe, by its name. Raises `UserError` where there are none."""
     found = {}
     for report in sorted(folder.glob("*.json")):
         metas = [load(path, TrainMeta) for path in sorted((folder / report.stem).glob("seed*_train.json"))]

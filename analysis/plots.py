@@ -183,6 +183,7 @@ def compare_figure(named: dict[str, EvalReport]) -> Figure:
     """One row a report: success rate with its Wilson 95% interval, and the final distances of all its episodes.
 
     Distances are on a logarithmic axis: a good policy's are below a centimetre, a bad one's tens of them.
+    Raises `UserError` on a report without episodes.
     """
     from matplotlib.ticker import FuncFormatter, LogLocator
 

@@ -78,7 +78,10 @@ NAMES = tuple(criterion.name for criterion in CRITERIA)
 
 
 def deployment_row(trace: Trace, workspace: np.ndarray = WORKSPACE) -> dict[str, Any]:
-    """What the checklist wants to know of one episode; `workspace` (2, 3) holds the lowest and highest corner, m."""
+    """What the checklist wants to know of one episode; `workspace` (2, 3) holds the lowest and highest corner, m.
+
+    `speed` is the gripper's largest in m/s, `joint_speed` a share of the joint's limit.
+    """
     asked = trace.policy_actions.astype(np.float64)
     far = np.linalg.norm(trace.achieved_goals[0] - trace.desired_goal)
     # v_t = |x_t − x_{t−1}| / Δt
@@ -133,7 +136,7 @@ def row_for(env_id: str) -> Callable[[Trace], dict[str, Any]]:
 
 
 def limit_of(name: str) -> float:
-    """The limit of a criterion."""
+    """The limit of a criterion, in the unit that it names."""
     return next(criterion.limit for criterion in CRITERIA if criterion.name == name)
 
 

@@ -35,7 +35,7 @@ REPLAY, NEWEST, PROMISED, OBTAINED = GREY, COLOURS[0], COLOURS[1], COLOURS[2]
 
 
 def reward_numbers(contents: dict[str, np.ndarray], bins: int = 30) -> dict[str, Any]:
-    """Histogram of all rewards, and of those in the newest tenth of the episodes, over the same edges."""
+    """Histogram of all `rewards` (N,), and of those in the newest tenth of the episodes, over the same edges."""
     rewards, newest = contents["rewards"], _newest(contents)
     low, high = float(rewards.min()), float(rewards.max())
     edges = np.linspace(low, high if high > low else low + 1.0, bins + 1)
@@ -47,7 +47,7 @@ def reward_numbers(contents: dict[str, np.ndarray], bins: int = 30) -> dict[str,
 
 
 def distance_numbers(contents: dict[str, np.ndarray], parts: int = 10) -> dict[str, Any]:
-    """Quartiles of the distance to the goal (m) in each tenth of the run, and the fraction inside the threshold."""
+    """Quartiles of `distances` (N,) to the goal, m, in each tenth of the run, and the share inside the threshold."""
     age, distances = _age(contents), contents["distances"]
     tenths = [distances[(age >= k / parts) & (age < (k + 1) / parts)] for k in range(parts)]
     return {
@@ -57,7 +57,10 @@ def distance_numbers(contents: dict[str, np.ndarray], parts: int = 10) -> dict[s
 
 
 def coverage_numbers(contents: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Visits to cells of the workspace seen from above, and which cells with goals were ever visited."""
+    """Visits to cells of the workspace seen from above, and which cells with goals were ever visited.
+
+    `achieved` and `desired` (N, G), m, world frame, as `corner`, `cell` and `goals` of the answer are.
+    """
     places = {key: contents[key][:, :2] for key in ("achieved", "desired")}
     both = np.concatenate(list(places.values()))
     first = np.floor(both.min(0) / CELL).astype(int)
@@ -97,7 +100,10 @@ def critic_numbers(returns: dict[str, np.ndarray]) -> dict[str, Any]:
 def diagnose(
     contents: dict[str, np.ndarray], returns: dict[str, np.ndarray], trend: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """All numbers of one run, as JSON, and in words what is wrong with it."""
+    """All numbers of one run, as JSON, and in words what is wrong with it.
+
+    `contents`: arrays (N, …) of the N transitions in the replay; `returns`: those that `critic_numbers` reads.
+    """
     numbers = {
         "transitions": len(contents["rewards"]), "episodes": int(contents["episode"].max()) + 1,
         "rewards": reward_numbers(contents), "distances": distance_numbers(contents),

@@ -55,7 +55,7 @@ def read_grid(text: str, flag: str, whole: bool = False) -> list[float]:
 
 
 def normalised_area(grid: Sequence[float], rates: np.ndarray) -> float:
-    """Mean success over the grid's range, in [0, 1]: A = ∫ p(σ) dσ / (σ_K − σ_0), by the trapezium rule.
+    """Mean of success (K,) over the grid's range, in [0, 1]: A = ∫ p(σ) dσ / (σ_K − σ_0), by the trapezium rule.
 
     It depends on the range: two areas compare only over the same grid.
     """
@@ -63,7 +63,7 @@ def normalised_area(grid: Sequence[float], rates: np.ndarray) -> float:
 
 
 def critical_sigma(grid: Sequence[float], rates: np.ndarray, level: float = CRITICAL_RATE) -> float | None:
-    """The σ at which success first falls below `level`, linear between points; None where it never does."""
+    """The σ at which `rates` (K,) first fall below `level`, linear between points; None where they never do."""
     below = np.flatnonzero(np.asarray(rates) < level)
     if len(below) == 0:
         return None
@@ -76,7 +76,7 @@ def critical_sigma(grid: Sequence[float], rates: np.ndarray, level: float = CRIT
 
 
 def steepest_fall(grid: Sequence[float], rates: np.ndarray) -> float:
-    """The largest loss of success per unit of σ between two neighbouring points; 0 where it never falls."""
+    """The largest loss in `rates` (K,) per unit of σ between two neighbouring points; 0 where they never fall."""
     return float(max(0.0, np.max(-np.diff(rates) / np.diff(grid))))
 
 

@@ -32,7 +32,7 @@ def rounds(n_envs: int, updates_per_step: float) -> int:
 
 
 def row(meta: TrainMeta, n_envs: int, updates_per_step: float) -> dict[str, Any]:
-    """One run: its place in the sweep, its speeds, and when it crossed 95%."""
+    """One run: its place in the sweep, its steps and updates a second, and when it crossed 95% (steps, minutes)."""
     speeds = {"steps_per_second": meta.steps_per_second, "updates_per_second": meta.updates_per_second}
     return {"n_envs": n_envs, "updates_per_step": updates_per_step} | speeds | progress(meta)
 

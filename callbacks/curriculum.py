@@ -39,7 +39,8 @@ class Curriculum(RunCallback):
     """Widens from `start` to `end` in `stages` steps, each after `window` training episodes of which enough succeed.
 
     `threshold` is the rate of success, at the last step of an episode, that counts as enough. It is asked of exploring
-    episodes, which succeed less often than the policy does when it is evaluated.
+    episodes, which succeed less often than the policy does when it is evaluated. Raises `UserError` without a stage or
+    an episode, and on a threshold that is no rate.
     """
 
     def __init__(

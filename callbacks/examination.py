@@ -52,7 +52,10 @@ class Examination(RunCallback):
         })  # fmt: skip
 
     def results(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], list[dict[str, Any]]]:
-        """The replay as it is, promised and obtained returns now, and the trend: what `diagnose` reads."""
+        """The replay as it is, promised and obtained returns now, and the trend: what `diagnose` reads.
+
+        Arrays (N, …) of N transitions (`replay_contents`), and the (K, T, n) and (T, n) of `obtained_returns`.
+        """
         returns = obtained_returns(self.model, self.env_id, self.episodes)
         return replay_contents(self.model.replay_buffer), returns, self.trend
 

@@ -193,7 +193,7 @@ def subcommands(
     """Run the subcommand that `argv` names with its typed flags; returns the exit status for `sys.exit`.
 
     `commands` maps names to functions whose parameters become flags. The first function that returns a non-zero
-    integer or raises decides the status.
+    integer or raises decides the status. A `UserError`, such as one about an unknown flag, is one line and status 2.
     """
     import tyro
 

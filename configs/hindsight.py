@@ -56,7 +56,10 @@ def check_strategy(name: str) -> None:
 
 
 def values_of(strategies: str, ratios: str) -> list[tuple[str, int]]:
-    """All pairs of a strategy and a ratio, each list as it is typed: `future,final` and `2,4,8`."""
+    """All pairs of a strategy and a ratio, each list as it is typed: `future,final` and `2,4,8`.
+
+    Raises `UserError` on an unknown strategy, and on a ratio that is no whole number above 0.
+    """
     names = [name.strip() for name in strategies.split(",")]
     for name in names:
         check_strategy(name)

@@ -88,7 +88,10 @@ def load_recipe(path: Path) -> dict[str, Any]:
 
 
 def find_recipe(config: TrainConfig) -> Path | None:
-    """The file that `--config` names, or the one for algorithm and task; None where there is no such recipe."""
+    """The file that `--config` names, or the one for algorithm and task; None where there is no such recipe.
+
+    Raises `UserError` where `--config` names none.
+    """
     if config.config is None:
         path = FOLDER / f"{recipe_name(config.algo, config.env, config.her)}.yaml"
         return path if os.path.exists(path) else None

@@ -41,7 +41,7 @@ def strip(actions: np.ndarray, now: int, width: int, height: int) -> np.ndarray:
 def side_by_side(subjects: dict[str, Any], seeds: list[int], size: int = 240) -> list[np.ndarray]:
     """Frames of the same episodes by each of `subjects` (name: `evaluation.subject.Subject`), a column each.
 
-    One episode after another. Needs a rendering backend.
+    (H, W, 3) uint8, one episode after another. Needs a rendering backend.
     """
     frames: list[np.ndarray] = []
     for seed in seeds:

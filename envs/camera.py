@@ -38,7 +38,10 @@ def task_of(env_id: str) -> str:
 
 
 def projector(env: gym.Env, width: int, height: int) -> Callable[[np.ndarray], np.ndarray]:
-    """A function from world points (3,) to (column, row) in the frame (`height`, `width`) that `env` rendered last."""
+    """A function from points (3,), m, world frame, to pixels (2,) in the picture that `env` rendered last.
+
+    Pixels are (column, row) of a picture (height, width, 3).
+    """
     cameras = env.unwrapped.mujoco_renderer.viewer.scn.camera
     # MuJoCo keeps one camera for each eye; a single picture is taken from between them, through the near plane.
     place = (np.array(cameras[0].pos) + np.array(cameras[1].pos)) / 2
@@ -53,7 +56,7 @@ def projector(env: gym.Env, width: int, height: int) -> Callable[[np.ndarray], n
 
 
 def circle(env: gym.Env, points: int = 48) -> np.ndarray:
-    """Points (points, 3) around the goal, as far from it as the task's threshold.
+    """Points (points, 3), m, world frame, around the goal, as far from it as the task's threshold.
 
     On Push and Slide the circle lies on the table. Elsewhere the goal may be in the air, and the circle is the outline
     of the ball in which it counts as reached, as the camera sees it.

@@ -39,7 +39,7 @@ FINGERS = ("robot0:l_gripper_finger_joint", "robot0:r_gripper_finger_joint")
 
 
 def euler_angles(matrix: list[float]) -> list[float]:
-    """Angles of a rotation matrix given row by row, as gymnasium-robotics' `rotations.mat2euler`, to the last bit."""
+    """Angles, rad, of a rotation matrix given row by row: gymnasium-robotics' `rotations.mat2euler` to the last bit."""
     m00, m01, m02, m10, m11, m12, _, _, m22 = matrix
     cy = math.sqrt(m22 * m22 + m12 * m12)
     if cy > FLAT:
@@ -50,7 +50,7 @@ def euler_angles(matrix: list[float]) -> list[float]:
 
 
 def distance(a: np.ndarray, b: np.ndarray) -> Any:
-    """Between points (..., 3), by the operations of `np.linalg.norm`, which takes longer to look at its arguments."""
+    """(...,) between points (..., 3), m, by the operations of `np.linalg.norm`, which is slower by its checks."""
     assert a.shape == b.shape
     offset = a - b
     if offset.ndim == 1 and offset.dtype == np.float64:
@@ -212,7 +212,7 @@ class IndexedFetch(Distributed, SharedModel, MujocoFetchEnv):
             mujoco.mj_fwdKinematics(self._model, self.data)
 
     def compute_reward(self, achieved_goal: np.ndarray, goal: np.ndarray, info: Any) -> Any:
-        """Upstream's: 0 or -1, or minus the distance, of points (3,) or (n, 3)."""
+        """Upstream's: 0 or -1, or minus the distance, of points (3,) or (n, 3), m; a scalar or (n,)."""
         far = distance(achieved_goal, goal)
         return -(far > self.distance_threshold).astype(np.float32) if self.reward_type == "sparse" else -far
 
@@ -237,7 +237,7 @@ class IndexedFetch(Distributed, SharedModel, MujocoFetchEnv):
             self.model.site_pos[:] = places
 
     def step(self, action: Any) -> tuple[dict[str, np.ndarray], Any, bool, bool, dict[str, Any]]:
-        """One control step of 20 × 2 ms.
+        """One control step of 20 × 2 ms; `action` (4,) in [−1, 1].
 
         Raises `ValueError` on an action of another shape than (4,), `UnstableSimulation` where physics breaks down.
         """

@@ -49,8 +49,8 @@ def observations(task: Task, actions: np.ndarray, seed: int) -> dict[str, np.nda
 def compare_seen(a: Task, b: Task, actions: np.ndarray, seed: int) -> dict[str, Any]:
     """For each part of the observation: the first step (0: reset) at which a bit differs, and a noticeable amount.
 
-    `first_step` and `noticeable` are None where that never happens; `first_size` is the largest difference at the
-    first of them.
+    `actions` (T, A) are those of both. `first_step` and `noticeable` are None where that never happens; `first_size` is
+    the largest difference at the first of them, in the entry's own unit (m, m/step, rad).
     """
     first, second = observations(a, actions, seed), observations(b, actions, seed)
     found: dict[str, Any] = {}

@@ -118,7 +118,10 @@ def record(policy: Policy, task: Task, seeds: Sequence[int], steps: int) -> list
 
 
 class Simulator:
-    """A task whose robot can be any, asked what it would have done in the place of a log's."""
+    """A task whose robot can be any, asked what it would have done in the place of a log's.
+
+    Raises `UserError` on a task without an object.
+    """
 
     def __init__(self, env_id: str):
         self.env = Task(env_id, ("plant",)).make()
@@ -131,7 +134,7 @@ class Simulator:
         self.env.close()
 
     def positions(self, values: Mapping[str, float], log: Log) -> np.ndarray:
-        """(T, 6): where gripper and object would have been, with a robot of `values`."""
+        """(T, 6), m, world frame: where gripper and object would have been, with a robot of `values`."""
         _plant(self.env).given = dict(values)
         self.env.reset(seed=log.seed)
         self.runs += 1
@@ -139,7 +142,7 @@ class Simulator:
         return np.array(seen)
 
     def residual(self, values: Mapping[str, float], logs: Sequence[Log], stage: Stage) -> np.ndarray:
-        """Predicted minus measured over all logs, in units of the sensor's standard deviation."""
+        """Predicted minus measured over all logs, (R,), in units of the sensor's standard deviation."""
         # r = (x̂(θ) − x) / σ
         off = [(self.positions(values, log) - log.positions)[:, stage.columns].ravel() for log in logs]
         return np.concatenate(off) / stage.sigma
@@ -150,7 +153,7 @@ class Simulator:
 
     def jacobian(self, values: Mapping[str, float], logs: Sequence[Log], stage: Stage,
                  names: Sequence[str] | None = None) -> np.ndarray:  # fmt: skip
-        """(residuals, names): derivative by the logarithm of each ratio, by central differences."""
+        """(R, P): derivative of the residuals by the logarithm of each of P ratios, by central differences."""
         columns = []
         for name in names or stage.names:
             up, down = (self.residual(dict(values) | {name: values.get(name, 1.0) * math.exp(h)}, logs, stage)

@@ -27,7 +27,7 @@ class Policy(Protocol):
     """What acts: Stable-Baselines3's interface, which our own controllers share."""
 
     def predict(self, observation: Any, deterministic: bool = True) -> tuple[np.ndarray, Any]:
-        """The action for one observation, and a recurrent state (unused, None)."""
+        """The action (A,) for one observation, and a recurrent state (unused, None)."""
         ...
 
 

@@ -58,7 +58,8 @@ def film(
 ) -> list[list[np.ndarray]]:
     """For each seed the frames (size, size, 3) of its episode, with marks. Needs a rendering backend.
 
-    `caption` stands in each frame; by default it is the seed.
+    `caption` stands in each frame; by default it is the seed. Raises `UserError` without seeds, and on a size below
+    `SMALLEST` pixels.
     """
     if not seeds or size < SMALLEST:
         raise UserError(f"a film needs an episode, and pictures of at least {SMALLEST} pixels.")
@@ -84,14 +85,14 @@ def film(
 
 
 def in_a_grid(strips: Sequence[Sequence[np.ndarray]], columns: int | None = None) -> list[np.ndarray]:
-    """Films that run together, in a grid; each ends with its last frame held until the longest one is over."""
+    """Films of frames (H, W, 3) in a grid, together; each ends with its last one held until the longest is over."""
     longest = max(len(strip) for strip in strips) + HOLD
     padded = [[*strip, *[strip[-1]] * (longest - len(strip))] for strip in strips]
     return [grid([strip[t] for strip in padded], columns) for t in range(longest)]
 
 
 def encode(frames: Sequence[np.ndarray], suffix: str, fps: int = FPS) -> bytes:
-    """The frames as `.mp4` (H.264) or `.gif`. Raises `UserError` on another suffix."""
+    """The frames (H, W, 3) uint8 as `.mp4` (H.264) or `.gif`. Raises `UserError` on another suffix."""
     if suffix == ".gif":
         # One palette for all frames, from the last one, where every mark has its colour: no flicker, small files.
         palette = Image.fromarray(frames[-1]).quantize(64)
@@ -111,5 +112,5 @@ def encode(frames: Sequence[np.ndarray], suffix: str, fps: int = FPS) -> bytes:
 
 
 def write_video(path: str | Path, frames: Sequence[np.ndarray], fps: int = FPS) -> None:
-    """Write the frames in the format of the file's ending, in one step."""
+    """Write the frames (H, W, 3) uint8 in the format of the file's ending, in one step. Raises as `encode` does."""
     write_atomically(path, encode(frames, Path(path).suffix.lower(), fps))

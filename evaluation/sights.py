@@ -38,7 +38,7 @@ def untrained(settings: dict[str, Any]) -> BasePolicy:
 
 
 def episode(task: Task, act: Callable[[Observation, gym.Env], np.ndarray], seed: int, steps: int) -> list[Observation]:
-    """What is shown at the reset and after each of the first `steps` steps; `act(observation, env)` acts."""
+    """What is shown at the reset and after each of the first `steps` steps; `act(observation, env)` gives (A,)."""
     with contextlib.closing(task.make()) as env:
         seen = [env.reset(seed=seed)[0]]
         for _ in range(steps):

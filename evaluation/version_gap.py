@@ -85,7 +85,7 @@ class AnyVersion(Simulator):
         self._weld = next(layer for layer in _layers(self.env) if isinstance(layer, Weld))
 
     def positions(self, values: Mapping[str, float], log: Log) -> np.ndarray:
-        """(T, 3): where the gripper would have been."""
+        """(T, 3), m, world frame: where the gripper would have been."""
         ours = {name: natural(name, values.get(name, 1.0)) for name in LINEAR}
         if ours["weld"] != self._weld.share:
             # The arm moves into place before anybody has another robot.

@@ -94,7 +94,10 @@ class MetricLog(KVWriter):
 
 
 def open_logger(log: MetricLog, tensorboard: Path | None) -> Logger:
-    """Stable-Baselines3's logger on `log`, and on TensorBoard files in the folder `tensorboard` if there is one."""
+    """Stable-Baselines3's logger on `log`, and on TensorBoard files in the folder `tensorboard` if there is one.
+
+    Raises `UserError` where that folder cannot be written.
+    """
     writers: list[KVWriter] = [log]
     if tensorboard is not None:
         try:

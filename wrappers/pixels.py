@@ -102,7 +102,10 @@ class Pixels(gym.Wrapper):
 
     @property
     def state(self) -> dict[str, np.ndarray]:
-        """What the task itself shows, for a teacher or a critic in training. No policy from pixels may read it."""
+        """What the task itself shows, `observation` (O,) and goals (G,), m: for a teacher or a critic in training.
+
+        No policy from pixels may read it.
+        """
         return self._state
 
     @property
@@ -131,13 +134,13 @@ class Pixels(gym.Wrapper):
         return shown | ({"truth": state["observation"].astype(np.float32)} if self.truth else {})
 
     def reset(self, **options: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Reset; the stack is filled with the first frame."""
+        """Reset; the stack, (3 · views · frames, size, size) uint8, is filled with the first frame."""
         state, info = self.env.reset(**options)
         self._stack.extend([self.frame()] * (self.frames - 1))
         return self._observation(state), info
 
     def step(self, action: Any) -> tuple[dict[str, np.ndarray], Any, bool, bool, dict[str, Any]]:
-        """Step and look."""
+        """Step and look: `pixels` is the stack (3 · views · frames, size, size) uint8, the newest frame last."""
         state, *rest = self.env.step(action)
         return self._observation(state), *rest
 

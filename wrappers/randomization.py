@@ -202,7 +202,8 @@ class Randomize(Robot):
     """Another robot in each episode: the named factors drawn from their ranges, independently of each other.
 
     `factors` joins names with `+`, or is `all` that the task has. `width` (above 0, up to 2) scales their ranges around
-    nominal: with 0.5 a ratio's ends are the square roots, and a delay is at most 1.
+    nominal: with 0.5 a ratio's ends are the square roots, and a delay is at most 1. Raises `UserError` on an unknown
+    factor.
     """
 
     def __init__(self, env: gym.Env, factors: str = "all", width: float = 1.0):

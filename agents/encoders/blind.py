@@ -30,5 +30,5 @@ class Nothing(nn.Module):
     """(B, …) to (B, 0)."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """No numbers for each of B pictures."""
+        """(B, …) to (B, 0): no numbers for each of B pictures."""
         return torch.zeros(len(images), 0, device=images.device)

@@ -55,7 +55,10 @@ def update_seconds(encoder: nn.Module, space: gym.spaces.Dict, batch: int, repea
 
 
 def costs(sizes: Sequence[int], batch: int) -> dict[str, Any]:
-    """A row for each built-in encoder and size; an encoder that cannot read pictures so small is left out."""
+    """A row for each built-in encoder and size; an encoder that cannot read pictures so small is left out.
+
+    `sizes` in pixels, `update_ms` of the processor. Raises `UserError` on a size below 1.
+    """
     if min(sizes) < 1:
         raise UserError("--sizes: a picture has at least one pixel.")
     rows = []

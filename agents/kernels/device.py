@@ -33,7 +33,7 @@ class DeviceUpdates:
         self.stream = torch.cuda.Stream() if replay.device.type == "cuda" else None
 
     def __call__(self, count: int, batch: int) -> dict[str, Tensor]:
-        """`count` updates on `batch` transitions each; the means of what they measured, by name, on the device."""
+        """`count` updates on `batch` transitions each; means of what they measured, scalars on the device by name."""
         run = self._replayed if self.replay.device.type == "cuda" else self.one
         means = RoundMeans()
         for _ in range(count):
@@ -41,7 +41,7 @@ class DeviceUpdates:
         return means.values()
 
     def one(self, batch: int) -> dict[str, Tensor]:
-        """One update, every operation of a shape that is known beforehand."""
+        """One update, every operation of a shape that is known beforehand; what it measured, scalars by name."""
         x, next_x, *others = self.replay.draw(batch)
         noise = torch.randn(2 * batch, self.actions, device=self.replay.device)
         return self.learner.update(Batch(self.input_map(x), self.input_map(next_x), *others, noise))

@@ -40,7 +40,7 @@ class MlpStack:
         self.grad_weights, self.grad_biases = self.views(self.grad)
 
     def views(self, flat: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Weights and biases of each layer as views of a flat vector of this stack's length."""
+        """Weights (K, sizes[l], sizes[l + 1]) and biases (K, 1, sizes[l + 1]) of each layer l: views of `flat` (P,)."""
         weights, biases, at = [], [], 0
         for a, b in zip(self.sizes, self.sizes[1:], strict=False):
             weights.append(flat[at : at + self.k * a * b].view(self.k, a, b))
@@ -123,9 +123,10 @@ class MlpStack:
                 self.biases[layer][k, 0].copy_(linear.bias.detach())
 
     def named(self, flat: Tensor, members: Sequence[str]) -> dict[str, Tensor]:
-        """Views of `flat` under the names that they have in K modules of `nn.Sequential`, called `members`.
+        """Views of `flat` (P,) under the names that they have in K modules of `nn.Sequential`, called `members`.
 
-        The second linear layer of `qf0` is `qf0.2`: the first ReLU stands between them. Weights are (outputs, inputs).
+        The second linear layer of `qf0` is `qf0.2`: the first ReLU stands between them. Weights are (outputs, inputs),
+        biases (outputs,).
         """
         weights, biases = self.views(flat)
         named = {}
@@ -142,7 +143,7 @@ def _times_column(h: Tensor, column: Tensor) -> Tensor:
 
 
 class FlatAdam:
-    """Adam (Kingma & Ba 2015, algorithm 1) on one flat vector, with PyTorch's defaults and its fused kernel."""
+    """Adam (Kingma & Ba 2015, algorithm 1) on one flat vector (P,), with PyTorch's defaults and its fused kernel."""
 
     def __init__(self, parameter: Tensor, grad: Tensor, learning_rate: float):
         self.parameter, self.grad = parameter, grad
@@ -174,6 +175,6 @@ class FlatAdam:
 
 
 def copy_named(source: dict[str, Tensor], views: dict[str, Tensor]) -> None:
-    """Write each tensor of `source` into the view of the same name."""
+    """Write each tensor of `source` into the view of the same name and shape."""
     for name, tensor in source.items():
         views[name].copy_(tensor)

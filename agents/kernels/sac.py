@@ -158,7 +158,7 @@ class SacKernel:
             optimizer.learning_rate.fill_(rate)
 
     def stock_weights(self) -> dict[str, Tensor]:
-        """Weights under the names of stock's `SACPolicy`."""
+        """Weights under the names of stock's `SACPolicy`, of the same shapes as there."""
         weights = self.actor.named(self.actor.flat, ("actor.latent_pi",))
         last = f"actor.latent_pi.{2 * (len(self.actor.sizes) - 2)}"
         for key in ("weight", "bias"):

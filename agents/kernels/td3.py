@@ -104,7 +104,7 @@ class Td3Kernel:
             optimizer.learning_rate.fill_(rate)
 
     def stock_weights(self) -> dict[str, Tensor]:
-        """Weights under the names of stock's `TD3Policy`."""
+        """Weights under the names of stock's `TD3Policy`, of the same shapes as there."""
         named = (
             (self.actor, ("actor.mu",)), (self.actor_target, ("actor_target.mu",)),
             (self.critic, ("critic.qf0", "critic.qf1")), (self.target, ("critic_target.qf0", "critic_target.qf1")),
