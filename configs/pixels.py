@@ -41,7 +41,7 @@ EPISODES = 50
 # Two views at a right angle: one camera hardly sees how far away a goal in the air is. One update for each step.
 REACH_PIXELS: dict[str, Any] = {
     "wrap": ("pixels:goal_mode=none,camera=side+front,size=64",), "encoder": ENCODER, "n_envs": 8,
-    "total_steps": 14_400, "batch_size": 64, "net_arch": (256, 256), "learning_rate": 1e-3, "tau": 0.01,
+    "total_steps": 16_800, "batch_size": 64, "net_arch": (256, 256), "learning_rate": 1e-3, "tau": 0.01,
     "ent_coef": 0.005, "learning_starts": 800, "gradient_steps": 8, "random_action_prob": 0.1, "buffer_size": 100_000,
     "checkpoint_every": 1_200, "eval_every": 1_200, "eval_episodes": EPISODES, **NEAR,
 }  # fmt: skip
