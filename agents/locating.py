@@ -39,8 +39,8 @@ from agents.replay import EpisodeReplay
 from agents.task_questions import reflection_of
 from common.errors import UserError
 
-# Frames in one lesson, and episodes that are looked at again at once.
-LESSON, AT_ONCE = 128, 8
+# Frames in one lesson, the encoder's step size, and episodes that are looked at again at once.
+LESSON, LESSON_RATE, AT_ONCE = 128, 1e-3, 8
 
 
 class LocatedReplay(EpisodeReplay):
@@ -78,7 +78,7 @@ class LocatingSAC(FastSAC):
 
     def __init__(self, policy: str, env: VecEnv, length: int, fast: dict[str, Any], **arguments: Any):
         super().__init__(policy, env, length, fast, **arguments)
-        self.eye_optimizer = torch.optim.Adam(self.eye.parameters(), lr=fast["lesson_rate"])
+        self.eye_optimizer = torch.optim.Adam(self.eye.parameters(), lr=LESSON_RATE)
         # The last observation that was looked at, and what was seen.
         self.looked: tuple[Any, np.ndarray] = None, np.zeros(0)
 
@@ -201,5 +201,5 @@ def build_locating(settings: dict[str, Any], env: VecEnv, device: str) -> BaseAl
         )
     if settings.get("augment"):
         raise UserError("--backend locating learns places: pictures that are shifted would be labelled wrongly.")
-    more = {key: settings[key] for key in ("first_lessons", "lesson_every", "lesson_rate")}
+    more = {key: settings[key] for key in ("first_lessons", "lesson_every")}
     return build_fast(settings, env, device, {"sac": LocatingSAC}, **more)

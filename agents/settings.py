@@ -154,7 +154,6 @@ class LocatingSettings:
 
     first_lessons: int = knob(1_000, "Updates of the encoder before the first one of the policy.", Range(0, 10**6))
     lesson_every: int = knob(8, "Updates of the policy for each one of the encoder.", count(10**6))
-    lesson_rate: float = knob(1e-3, "Step size of Adam, for the encoder.", ABOVE_0)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ RENAMED = {
     "td_steps": "n_steps",
 }
 # Knobs that no recipe ever set to anything but these values, and that are gone.
-REMOVED = {"random_until": 0, "burst_share": 1.0}
+REMOVED = {"random_until": 0, "burst_share": 1.0, "lesson_rate": 1e-3}
 # What our learner did before there was a choice.
 BEFORE_THE_CHOICE = {"kernel": "blas"}
 

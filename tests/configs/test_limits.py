@@ -22,7 +22,7 @@ SAC = TrainConfig("sac", "FetchReach-v4", her=True)
 TD3, PPO = dataclasses.replace(SAC, algo="td3"), TrainConfig("ppo", "FetchReachDense-v4")
 BASE = {"target_policy_noise": TD3, "target_noise_clip": TD3, "action_noise": TD3, "policy_delay": TD3}
 BASE |= dict.fromkeys(
-    ("first_lessons", "lesson_every", "lesson_rate"), dataclasses.replace(SAC, backend="locating")
+    ("first_lessons", "lesson_every"), dataclasses.replace(SAC, backend="locating")
 )  # fmt: skip
 BASE["critic_steps"] = dataclasses.replace(SAC, backend="asymmetric")
 BASE |= dict.fromkeys(("n_epochs", "gae_lambda", "clip_range", "vf_coef", "max_grad_norm"), PPO)
