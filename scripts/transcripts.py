@@ -5,7 +5,7 @@
     python -m analysis.docs                           # the pages take the lines from results/transcripts/
 
 So a page never shows output that was pasted, and rerunning a command after a change is one command for all pages. Each
-runs in a temporary folder that sees the code and nothing of earlier runs.
+runs in a temporary folder that sees the code, the policies that ship, and nothing of earlier runs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from common.errors import TrainingFailure, UserError, closest
 from common.provenance import ROOT, metadata
 
 LIST = Path(ROOT) / "tutorials/transcripts.yaml"
-CODE = ("train.py", "eval.py", "scripts", "configs")
+CODE = ("train.py", "eval.py", "scripts", "configs", "checkpoints/reference")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,9 @@ def output_of(command: str) -> str:
     words = shlex.split(command)
     with tempfile.TemporaryDirectory(prefix="transcript-") as folder:
         for name in CODE:
-            Path(folder, name).symlink_to(Path(ROOT) / name)
+            link = Path(folder, name)
+            link.parent.mkdir(exist_ok=True)
+            link.symlink_to(Path(ROOT) / name)
         # Evaluations and warnings go to standard error; a reader sees both streams in one terminal.
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         done = subprocess.run([sys.executable, *words[1:]], cwd=folder, text=True, **streams)

@@ -79,7 +79,6 @@ class Delay:
         return self.underway.popleft()
 
 
-# --8<-- [start:identify]
 def identify(env: gym.Env, episodes: int = 4, amplitude: float = 0.5) -> tuple[float, float, float]:
     """Fit v_t = ρ v_{t−1} + β u_t to random actions: ρ, β in m/step, and the share of variance explained (R²)."""
     rng, before, actions, after = np.random.default_rng(0), [], [], []
@@ -92,7 +91,9 @@ def identify(env: gym.Env, episodes: int = 4, amplitude: float = 0.5) -> tuple[f
         before.append(v[:-1])
         actions.append(u[1:])
         after.append(v[1:])
+    # --8<-- [start:identify]
     v0, u, v1 = (np.concatenate(part).ravel() for part in (before, actions, after))
+    # v_t = ρ v_{t−1} + β u_t
     (rho, beta), *_ = np.linalg.lstsq(np.stack([v0, u], axis=1), v1, rcond=None)
     return float(rho), float(beta), float(1 - np.var(v1 - rho * v0 - beta * u) / np.var(v1))
     # --8<-- [end:identify]
@@ -120,7 +121,6 @@ def critical(delay: int) -> float:
     # --8<-- [end:loop]
 
 
-# --8<-- [start:regulate]
 def regulate(env: gym.Env, seed: int, act: Callable[[dict], np.ndarray], *between: Callable) -> np.ndarray:
     """An episode of Reach: distances to the goal (T + 1,), in m; `between` stand between `act` and the arm."""
     seen, _ = env.reset(seed=seed)
@@ -135,18 +135,16 @@ def regulate(env: gym.Env, seed: int, act: Callable[[dict], np.ndarray], *betwee
     return np.array(distances)
 
 
+# --8<-- [start:proportional]
 def proportional(gain: float) -> Callable[[dict], np.ndarray]:
     """a = K (g − x) / 5 cm, clipped to what an action may be."""
     return lambda seen: np.clip(gain * (seen["desired_goal"] - seen["observation"][:3]) / STEP_M, -1, 1)
-    # --8<-- [end:regulate]
+    # --8<-- [end:proportional]
 
 
 # --8<-- [start:local_gain]
 def local_gain(policy: Callable[[dict], np.ndarray], seen: dict, h: float = 0.002) -> np.ndarray:
-    """(3,): how strongly a policy answers an error of each axis near the goal, as the K of a proportional controller.
-
-    `seen` is an observation; the gripper is put `h` (m) to either side of the goal, at rest.
-    """
+    """K (3,) of the policy at the goal of `seen`, each axis: the gripper is put `h` m to either side of it, at rest."""
     gains = []
     for axis in np.eye(3):
         answers = []

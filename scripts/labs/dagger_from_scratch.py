@@ -88,7 +88,6 @@ def play(envs: list[Any], first: int, act: Callable[[Observation], np.ndarray]) 
     return states, success
 
 
-# --8<-- [start:dagger]
 def imitate(
     envs: list[Any], asked: Callable[[Observation], np.ndarray], leak: bool, dagger: bool, rounds: int = ROUNDS,
     updates: int = UPDATES,
@@ -97,6 +96,7 @@ def imitate(
     x, labels = torch.zeros(0, 16 if leak else 13), torch.zeros(0, 4)
     student = Student(x.shape[1])
     adam = torch.optim.Adam(student.parameters(), LEARNING_RATE)
+    # --8<-- [start:dagger]
     for played in range(rounds):
         # Behaviour cloning: the teacher drives. DAgger: after the first round the student does.
         drives = follow(student, leak) if dagger and played else asked

@@ -78,7 +78,6 @@ def set_lag(model: mujoco.MjModel, nominal: dict[str, np.ndarray], ratio: float)
     # --8<-- [end:set_lag]
 
 
-# --8<-- [start:randomized_env]
 class RandomizedPush(gym.Wrapper):
     """Push on another robot in each episode, which the episode's seed decides."""
 
@@ -89,6 +88,7 @@ class RandomizedPush(gym.Wrapper):
         self.nominal = {name: getattr(self.model, name).copy() for name in names}
         self.robot: dict[str, float] = {}
 
+    # --8<-- [start:randomized_env]
     def reset(self, *, seed: int | None = None, **options: Any) -> tuple[Any, dict[str, Any]]:
         """Draw a robot, write it into the model, and begin."""
         # Not the environment's own stream: that one draws the goal, and would draw another one after four numbers.

@@ -189,7 +189,6 @@ def play(envs: list[Any], seeds: Iterable[int], act: Callable[[np.ndarray], np.n
     return x, actions, success
 
 
-# --8<-- [start:learn]
 def learn(seed: int, her: bool, steps: int = STEPS, every: int = 400) -> list[dict[str, Any]]:
     """Collect, relabel, update, in turn; every so many steps note success on held-out episodes."""
     torch.manual_seed(seed)
@@ -202,6 +201,7 @@ def learn(seed: int, her: bool, steps: int = STEPS, every: int = 400) -> list[di
         chance = 1.0 if done < WARM_UP else RANDOM
         return np.where(rng.random((len(x), 1)) < chance, rng.uniform(-1, 1, (len(x), A)), chosen.numpy())
 
+    # --8<-- [start:learn]
     for done in range(0, steps, N_ENVS * LENGTH):
         first = 10_000 * (seed + 1) + done  # no episode twice, and none that is held out
         x, actions, _ = play(envs, range(first, first + N_ENVS), explore)
@@ -210,12 +210,12 @@ def learn(seed: int, her: bool, steps: int = STEPS, every: int = 400) -> list[di
         for _ in range(int(UPDATES_A_STEP * N_ENVS * LENGTH) if done + N_ENVS * LENGTH >= WARM_UP else 0):
             before, action, rewards, after = replay.sample(rng)
             agent.update(features(before), action, rewards, features(after))
+        # --8<-- [end:learn]
         if (done + N_ENVS * LENGTH) % every == 0:
             found = success_rate(judge, agent, features)
             curve.append({"steps": done + N_ENVS * LENGTH, "success": found.model_dump()})
             print(f"{seed=} {her=!s:5} {done + N_ENVS * LENGTH:5,d} steps  {format_rate(found)}", flush=True)
     return curve
-    # --8<-- [end:learn]
 
 
 @torch.no_grad()

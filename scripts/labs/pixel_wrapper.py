@@ -36,7 +36,6 @@ ROBOT = [0, 1, 2, 9, 10, 20, 21, 22, 23, 24]
 Claim = tuple[str, float, float, float]
 
 
-# --8<-- [start:pixel_wrapper]
 class PixelObservations(gym.Wrapper):
     """What a camera and the robot's own joints see; the goal in the picture, or as three numbers beside it."""
 
@@ -44,6 +43,7 @@ class PixelObservations(gym.Wrapper):
         super().__init__(env)
         self.goal_mode, self.stack = goal_mode, deque(maxlen=frames)
 
+    # --8<-- [start:pixel_wrapper]
     def observe(self, state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         self.stack.append(picture(self.env, marker=self.goal_mode == "none"))
         shown = {"pixels": np.concatenate(self.stack), "robot": state["observation"][ROBOT]}

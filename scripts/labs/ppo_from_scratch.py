@@ -93,7 +93,7 @@ def collect(env: VecEnv, net: ActorCritic, x: Tensor, steps: int, gamma: float =
         # The task clips actions to [−1, 1]; the policy's own density is that of the action before clipping.
         given, rewards, ends, infos = env.step(a.clamp(-1, 1).numpy())
         for i in np.flatnonzero(ends):
-            # Fetch ends by time alone, and the goal would stay: r ← r + γ V(s') stands for what was not lived.
+            # r ← r + γ V(s') stands for what was not lived.
             if infos[i]["TimeLimit.truncated"]:
                 last = flat({key: value[None] for key, value in infos[i]["terminal_observation"].items()})
                 rewards[i] += gamma * net.value(last).item()
@@ -189,18 +189,19 @@ def evaluate(net: ActorCritic, n: int) -> reports.Rate:
     return metrics.rate(solved[:n])
 
 
-# --8<-- [start:train]
 def train(seed: int, steps: int, clip: float = CLIP, every: int = 4800) -> list[dict[str, Any]]:
     """Rollout, update, and again; every so many steps a row with success on 20 held-out episodes, on 100 at the end."""
     torch.manual_seed(seed)
     np.random.seed(seed)
     env, net = make_vec_env(ENV, N), ActorCritic()
     adam = torch.optim.Adam(net.parameters(), RATE, eps=1e-5)
+    # --8<-- [start:train]
     env.seed(10_000 * (seed + 1))  # training never sees seeds 0 to 99
     x, rows, began = flat(env.reset()), [], time.monotonic()
     for done in range(N * T, steps + 1, N * T):
         rollout, x = collect(env, net, x, T)
         seen = update(net, adam, rollout, clip)
+        # --8<-- [end:train]
         if done % every == 0 or done + N * T > steps:
             seconds, success = time.monotonic() - began, evaluate(net, 20 if done + N * T <= steps else 100)
             rows.append({"steps": done, "seconds": round(seconds, 1), "success": success.model_dump()} | seen)
@@ -208,7 +209,6 @@ def train(seed: int, steps: int, clip: float = CLIP, every: int = 4800) -> list[
                   f" success {compare.format_rate(success)}", flush=True)  # fmt: skip
     env.close()
     return rows
-    # --8<-- [end:train]
 
 
 def weights(net: ActorCritic) -> list[Tensor]:

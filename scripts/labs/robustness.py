@@ -93,6 +93,7 @@ def area(sigmas: Sequence[float], rates: np.ndarray) -> float:
     """Mean success over the range: 1/(σ_K - σ_0) ∫ p dσ. It compares only with areas over the same range."""
     heights = (rates[1:] + rates[:-1]) / 2
     return float(np.sum(heights * np.diff(sigmas)) / (sigmas[-1] - sigmas[0]))
+    # --8<-- [end:merits]
 
 
 def critical(sigmas: Sequence[float], rates: np.ndarray, level: float = 0.5) -> float:
@@ -105,7 +106,6 @@ def critical(sigmas: Sequence[float], rates: np.ndarray, level: float = 0.5) -> 
         return sigmas[0]
     share = (rates[k - 1] - level) / (rates[k - 1] - rates[k])
     return float(sigmas[k - 1] + share * (sigmas[k] - sigmas[k - 1]))
-    # --8<-- [end:merits]
 
 
 # --8<-- [start:bootstrap]
