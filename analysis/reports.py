@@ -277,15 +277,6 @@ def load(path: str | Path, model: type[Model]) -> Model:
     return _validate(Path(path), _read(Path(path)), model)
 
 
-def load_any(path: str | Path) -> Metadata:
-    """Read a report of whichever kind it says it is; `UserError` where that is none of ours."""
-    value = _read(Path(path))
-    kind = value.get("kind")
-    if not isinstance(kind, str) or kind not in MODELS:
-        raise UserError(f"{path} is of kind {kind!r}; known kinds: {', '.join(MODELS)}.")
-    return _validate(Path(path), value, MODELS[kind])
-
-
 def schema_text(kind: str) -> str:
     """The JSON Schema of one kind of report, as it is committed."""
     return json.dumps(MODELS[kind].model_json_schema(by_alias=True), indent=2) + "\n"

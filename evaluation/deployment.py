@@ -16,7 +16,7 @@ import numpy as np
 from agents.archive import read_meta, zip_path
 from agents.onnx_export import OnnxPolicy, onnx_graph
 from analysis.compare import format_rate
-from analysis.readiness import delay_margin, judge, missing_facts, net, row_for
+from analysis.readiness import delay_margin, judge, limit_of, missing_facts, net, row_for
 from analysis.reports import Rate
 from common.errors import UserError
 from evaluation.grid import Found, Point, evaluate_grid
@@ -58,14 +58,22 @@ def examine(
     ) + evaluate_grid(points, range(perturbed_episodes), measure, faster, keep=keep, tell=tell)
     rows = {point.point.labels["name"]: point.rows for point in found}
     rates = {name: net(rows[name]) for name in rows}
+    bars = limits(list(factors))
     measured = control_checks(rows, rates, list(factors)) | interface_checks(path, env_id, faster)
     order = [NOMINAL, *factors, *delays, LOST]
     return {
         "policy": Path(path).name, "verdict": judge(measured),
         "points": [{"name": name, "wrap": perturbations.get(name, ""), "success": rates[name],
-                    "held": net(rows[name], "held")} for name in order],
+                    "held": net(rows[name], "held"), "limit": bars.get(name)} for name in order],
         "checkpoint_sha256": found[0].checkpoint_sha256,
     }  # fmt: skip
+
+
+def limits(factors: list[str]) -> dict[str, float]:
+    """What the lower end of success must reach, by name of the perturbation; delays beyond the margin have no limit."""
+    worst = limit_of("worst_factor")
+    survived = {f"delay {steps}": worst for steps in DELAYS if steps <= limit_of("delay_margin")}
+    return {NOMINAL: limit_of("success"), **dict.fromkeys(factors, worst), **survived, LOST: limit_of("lost_view")}
 
 
 def control_checks(
@@ -86,7 +94,7 @@ def control_checks(
         "success": (rates[NOMINAL]["low"], _rate(rates[NOMINAL])),
         "held": (held["low"], _rate(held)),
         "worst_factor": (rates[worst]["low"], f"{worst}: {_rate(rates[worst])}"),
-        "delay_margin": (float(margin), "; ".join(f"{k}: {_rate(rates[f'delay {k}'])}" for k in DELAYS)),
+        "delay_margin": (float(margin), "; ".join(f"delay {k}: {_rate(rates[f'delay {k}'])}" for k in DELAYS)),
         "lost_view": (rates[LOST]["low"], _rate(rates[LOST])),
         "lost_safe": (unsafe, share or "no Fetch arm"),
         "smoothness": (float(np.sqrt(np.mean([row["squared_change"] for row in plain]))), f"{steps} episodes"),

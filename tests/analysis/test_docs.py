@@ -115,12 +115,15 @@ def test_check_finds_a_number_that_was_typed(root: Path, capsys: pytest.CaptureF
 
 
 def test_chapters_and_recipes_show_every_seed(root: Path) -> None:
-    chapter = "- name: {0}\n  page: {0}.md\n  question: q?\n  after: do it\n  hours: 3\n  report: results/{1}.json\n"
+    chapter = "- name: {0}\n  page: {0}.md\n  question: q?\n  after: do it\n  hours: 3\n"
+    report = "  report: results/{0}.json\n"
     (root / "tutorials/chapters.yaml").write_text(
-        chapter.format("ch00", "a") + chapter.format("ch01", "none") + chapter.format("ch02", "a")
+        "".join(chapter.format(n) + report.format(r) for n, r in (("ch00", "a"), ("ch01", "none"), ("ch02", "a")))
+        + chapter.format("ch03")
     )
     (root / "tutorials/ch00.md").write_text("# Q?\n\n## Done when\n")
     (root / "tutorials/ch01.md").write_text("# Not written yet\n")
+    (root / "tutorials/ch03.md").write_text("# Run command by command\n\n## Done when\n")
     seeds = [
         {"seed": 0, "steps": 10000, "steps_to_95": 4000, "minutes_to_95": 0.5,
          "success": {"n": 100, "successes": 97, "rate": 0.97, "low": 0.915, "high": 0.99},
@@ -142,7 +145,11 @@ def test_chapters_and_recipes_show_every_seed(root: Path) -> None:
         "| [ch00](tutorials/ch00.md) | q? | do it | 3 | ready; its script takes 1.5 min |",
         "| ch01 | q? | do it | 3 | planned |",
         "| ch02 | q? | do it | 3 | planned |",
+        "| [ch03](tutorials/ch03.md) | q? | do it | 3 | ready |",
     ]
+    (root / "tutorials/ch01.md").write_text("# Written\n\n## Done when\n")
+    with pytest.raises(UserError, match=r"results/none\.json does not exist"):
+        docs.chapter_table(root)
     recipes = docs.recipe_table(root)
     assert "| 4,000 steps | 30 s | 97 of 100" in recipes and "| 87 of 90 = 96.7%" in recipes
     assert "| not in 10,000 steps |  | 10 of 100" in recipes and recipes.count("| 2 cores |") == 2

@@ -127,13 +127,16 @@ def test_metadata_that_lack_something_are_told() -> None:
 
 
 def test_the_page_says_the_verdict_and_shows_nothing_as_markup() -> None:
-    point = {"name": "lag ×2", "wrap": "plant:lag=2", "success": net([deployment_row(trace())])}
+    point = {"name": "lag ×2", "wrap": "plant:lag=2", "success": net([deployment_row(trace())]), "limit": 0.8}
+    endless = point | {"name": "delay 3", "limit": None}
     data = {"policy": "<b>evil</b>.zip", "verdict": judge(GOOD | {"speed": (1.4, "fast & far")}),
-            "points": [point], "checkpoint_sha256": "ab" * 32}  # fmt: skip
+            "points": [point, endless], "checkpoint_sha256": "ab" * 32}  # fmt: skip
     text = page(DataReport(**metadata({}, env_id="FetchPush-v4"), name="readiness", data=data))
     assert "Not ready" in text and "speed of the fastest joint: 1.40 times its limit" in text
     assert "<b>evil" not in text and "fast &amp; far" in text and "1 of 1" in text
-    assert text.count("<tr>") == len(CRITERIA) + 3 and "http" not in text
+    assert text.count("<tr>") == len(CRITERIA) + 4 and "http" not in text
     assert "at least 1 step<" in text and "x 1.05 to 1.55, y 0.4 to 1.1, z 0.38 to 0.9" in text
+    # The limit of each robot that has one.
+    assert text.count('class="limit" style="left:80.0%"') == text.count('class="limit"') == 1
     ready = page(DataReport(**metadata({}), name="readiness", data=data | {"verdict": judge(GOOD)}))
-    assert "<strong>Ready</strong>: all 14 tests are passed" in ready
+    assert "<strong>Ready</strong>: all 14 tests passed" in ready

@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from analysis import docs
 
@@ -45,6 +46,11 @@ def tracked() -> set[str]:
 def test_git_tracks_every_file_that_a_page_cites(page: Path, tracked: set[str]) -> None:
     missing = cited((ROOT / page).read_text(encoding="utf-8"), str(page.parent)) - tracked
     assert not missing, f"{page} cites what git does not track (git add it, with -f where it is ignored): {missing}"
+
+
+def test_git_tracks_every_report_that_the_roadmap_names(tracked: set[str]) -> None:
+    chapters = yaml.safe_load((ROOT / "tutorials/chapters.yaml").read_text(encoding="utf-8"))
+    assert {chapter["report"] for chapter in chapters if "report" in chapter} - tracked == set()
 
 
 def test_every_way_to_cite_is_seen() -> None:

@@ -57,6 +57,7 @@ WRONG = {
         ("render --threads 0", "expected whole numbers from 1 to 64"),
     ],
     "ch09_figures": [(f"looks --ckpt {PUSH}", "sees no pixels"), ("curves --report nothing.json", "nothing.json")],
+    "ch10_figures": [(f"film --ckpt {PUSH} --wrap plnt:lag=2", "mean plant?"), ("film --seeds 5-3", "runs backwards")],
     "ch10_reality_gap": [
         ("readiness --perturbed-episodes 0", "--perturbed-episodes 0"),
         ("randomize --widths ,", "anything to randomise"),
