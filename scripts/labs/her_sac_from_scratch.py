@@ -138,7 +138,7 @@ class Agent:
             next_actions, log_prob = self.actor(next_phi)
             # V(s', g) = min Q'(s', a', g) − α log π(a' | s', g), a' ~ π
             value = self.smaller(self.targets, next_phi, next_actions) - ALPHA * log_prob
-            # y = r + γ V(s', g). Rewards lie in [−1, 0], so returns lie in [−1 / (1 − γ), 0], and so must y.
+            # y = r + γ V(s', g), clipped to where returns lie that count rewards in [−1, 0] and no entropy
             y = (rewards + GAMMA * value).clamp(-1 / (1 - GAMMA), 0)
         inputs = torch.cat([phi, actions], 1)
         return sum((critic(inputs)[:, 0] - y).square().mean() for critic in self.critics)
