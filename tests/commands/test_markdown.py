@@ -77,7 +77,7 @@ def test_no_paragraph_is_lost_to_html(page: Path) -> None:
 def test_no_markup_is_left_for_the_reader_to_see(page: Path) -> None:
     """Stars, table bars, links and fences that did not become what they were meant to be."""
     text = re.sub(r"\$[^$\n]+\$", "", shown((ROOT / page).read_text(encoding="utf-8")))
-    for mark in ("**", "](", "```", "| ---", "<!--", "$"):
+    for mark in ("**", "](", "```", "| ---", "|---", "<!--", "$"):
         place = text.find(mark)
         assert place < 0, f"{page} shows {text[max(0, place - 60) : place + 60]!r}"
 
