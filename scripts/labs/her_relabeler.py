@@ -153,7 +153,7 @@ def check() -> list[Claim]:
         ("mean distance ahead from step 0, steps", np.mean(drawn["future"][0]), 20, 29),
         ("goals of final that are not the last", np.sum(drawn["final"] != LENGTH - 1), 0, 0),
         ("goals of episode from before the step, share at step 25", np.mean(drawn["episode"][25] < 25), 0.3, 0.7),
-        ("share of steps whose own achieved goal earns a reward of 0", zeros(own), 1, 1),
+        ("own achieved goals that earn a reward of 0, as a share", zeros(own), 1, 1),
         ("rewards that the distance denies", np.sum(denied), 0, 0),
         ("transitions whose observation or action relabelling touched", len(kept) - np.sum(kept), 0, 0),
         ("rewards of 0 in a random Reach episode as recorded, share", zeros(episode), 0, 0.2),
