@@ -42,14 +42,14 @@ def test_a_future_that_looks_back_is_found(lab: ModuleType, monkeypatch: pytest.
 def test_a_reward_that_is_kept_is_found(lab: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """The classic bug: the goal is changed and the old reward stays beside it."""
     monkeypatch.setattr(lab, "relabel", lambda transition, goal, _: replace(transition, desired_goal=goal))
-    assert wrong(lab) == {"own achieved go", "rewards that the", "the same after"}
+    assert wrong(lab) == {"own achieved goals", "rewards that the", "the same after"}
 
 
 def test_an_achieved_goal_from_before_the_step_is_found(lab: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other classic: the reward of the state that the step left."""
     relabel = lab.relabel
     monkeypatch.setattr(lab, "relabel", lambda t, goal, reward: relabel(t, goal, lambda a, g: reward(a + 0.05, g)))
-    assert {"own achieved go", "rewards that the"} <= wrong(lab)
+    assert {"own achieved goals", "rewards that the"} <= wrong(lab)
 
 
 @pytest.mark.parametrize("strategy", ["future", "final", "episode"])
