@@ -115,7 +115,8 @@ def push_compare(seeds: str = "0,1", arms: str = ",".join(PUSH_ARMS), beside: st
             if checkpoint.exists():
                 metas.setdefault(arm, []).append(_pair(checkpoint, arm, 500, mode))
     known = load(beside, DataReport).data["arms"] if beside and not mode.smoke else {}
-    data = compared(metas, "push_her", {arm: found for arm, found in known.items() if arm in arms.split(",")})
+    known = {arm: found for arm, found in known.items() if arm in arms.split(",")}
+    data = compared({arm: metas.get(arm, []) for arm in ARMS if arm in metas | known}, "push_her", known)
     print(push_text(data))
     chapter.write("push_comparison", data, mode, env_id=ARMS["distil"].env)
     return 0
