@@ -27,3 +27,13 @@ def load_script(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
         return module
 
     return load
+
+
+@pytest.fixture
+def script(
+    request: pytest.FixtureRequest, load_script: Callable[[str], ModuleType], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> ModuleType:  # fmt: skip
+    """The script that the test's module names in `SCRIPT`, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return load_script(request.module.SCRIPT)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,15 +19,10 @@ from common.errors import UserError
 from envs.make import FETCH_IDS, make_env
 from eval import EvalConfig, evaluate
 
+SCRIPT = "ch01_env_anatomy"
+
 ROOT = Path(__file__).resolve().parents[2]
 SMOKE = _Mode(smoke=True)
-
-
-@pytest.fixture
-def script(load_script: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The script, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    return load_script("ch01_env_anatomy")
 
 
 class Wrong(gym.Wrapper):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -17,13 +16,9 @@ from common.provenance import metadata
 from configs.hindsight import Changes
 from configs.sweep import plan, read
 
+SCRIPT = "ch04_her_sparse_reach_push"
+
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def script(load_script: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.chdir(tmp_path)
-    return load_script("ch04_her_sparse_reach_push")
 
 
 SMALL = Changes(total_steps=200, learning_starts=100)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -15,14 +14,10 @@ from common.provenance import metadata
 from configs.pick_and_place import ARMS, NO_BURSTS, Schedule, arm_config, dense_config
 from train import resolved_for
 
+SCRIPT = "ch05_pick_and_place"
+
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "checkpoints/reference/FetchPickAndPlace-v4.zip"
-
-
-@pytest.fixture
-def script(load_script: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.chdir(tmp_path)
-    return load_script("ch05_pick_and_place")
 
 
 def test_arms_differ_in_the_bursts_alone() -> None:

@@ -12,11 +12,7 @@ from analysis.reports import DataReport, load
 from common.errors import UserError
 from envs.rendering import choose_backend
 
-
-@pytest.fixture
-def script(load_script: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.chdir(tmp_path)
-    return load_script("ch06_action_interface")
+SCRIPT = "ch06_action_interface"
 
 
 REACH = "FetchReach-v4"

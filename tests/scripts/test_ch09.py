@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,14 +15,10 @@ from configs.pixels import ARMS, run_config, run_name
 from configs.recipes import resolve
 from envs.rendering import choose_backend
 
+SCRIPT = "ch09_pixels"
+
 ROOT = Path(__file__).resolve().parents[2]
 drawn = pytest.mark.skipif(choose_backend()[0] is None, reason="no rendering backend here")
-
-
-@pytest.fixture
-def script(load_script: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.chdir(tmp_path)
-    return load_script("ch09_pixels")
 
 
 @pytest.mark.parametrize("arm", ARMS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -13,11 +12,7 @@ from analysis.reports import DataReport, save
 from common.provenance import metadata
 from envs.rendering import choose_backend
 
-
-@pytest.fixture
-def script(load_script: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.chdir(tmp_path)
-    return load_script("ch09_figures")
+SCRIPT = "ch09_figures"
 
 
 @pytest.mark.skipif(choose_backend()[0] is None, reason="no rendering backend here")

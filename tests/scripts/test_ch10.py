@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,14 +15,10 @@ from analysis.readiness import NAMES
 from analysis.reports import DataReport, TrainMeta, load
 from common.errors import UserError
 
+SCRIPT = "ch10_reality_gap"
+
 ROOT = Path(__file__).resolve().parents[2]
 PUSH = str(ROOT / "checkpoints/reference/FetchPush-v4.zip")
-
-
-@pytest.fixture
-def script(load_script: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.chdir(tmp_path)
-    return load_script("ch10_reality_gap")
 
 
 def test_readiness_measures_every_line_of_the_checklist(script: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -12,13 +11,9 @@ from PIL import Image
 from common.errors import UserError
 from envs.rendering import choose_backend
 
+SCRIPT = "ch10_figures"
+
 PUSH = str(Path(__file__).resolve().parents[2] / "checkpoints/reference/FetchPush-v4.zip")
-
-
-@pytest.fixture
-def script(load_script: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.chdir(tmp_path)
-    return load_script("ch10_figures")
 
 
 @pytest.mark.skipif(choose_backend()[0] is None, reason="no rendering backend here")
