@@ -52,6 +52,21 @@ def frame_rates(frames: int, threads: Sequence[int], env_id: str = ENV) -> dict[
     return {"env_id": env_id, "rows": rows, "threads": [_together(n, frames, env_id) for n in threads]}
 
 
+def rates_text(data: dict[str, Any]) -> str:
+    """What `frame_rates` found, a line a row."""
+    drawn = [
+        f"{row['camera']:18s} {row['size']:3d} px: {row['all_ms']:.2f} ms with all geoms, "
+        f"{row['ms']:.2f} with those in sight"
+        for row in data["rows"]
+    ]
+    by_clock = [
+        f"{row['threads']} threads, 84 px: {row['per_second']:.0f} frames/s by the clock, "
+        f"{row['per_second_each']:.0f} a thread"
+        for row in data["threads"]
+    ]
+    return "\n".join(drawn + by_clock)
+
+
 def _together(n: int, frames: int, env_id: str) -> dict[str, Any]:
     """`n` threads, each with an environment and an OpenGL context of its own: frames a second, by the clock."""
     ready = Barrier(n)

@@ -11,11 +11,10 @@
     python scripts/ch09_pixels.py train-pixel-her-drq --seed 0 --env FetchPush-v4
     python scripts/ch09_pixels.py train-pixel-asym --seed 0           # its critics are told the state
     python scripts/ch09_pixels.py train-pixel-her-aux --seed 0        # its encoder is taught where the block is
-    python scripts/ch09_pixels.py train-blind-her --seed 0            # the controls without pixels, which must fail
-    python scripts/ch09_pixels.py distil-blind --seed 0
+    python scripts/ch09_pixels.py train-blind-her --seed 0            # a control without pixels; so is distil-blind
     python scripts/ch09_pixels.py push-compare
-    python scripts/ch09_pixels.py distil --env FetchPickAndPlace-v4
-    python scripts/ch09_pixels.py pick-compare                        # that student: goals in the air and on the table
+    python scripts/ch09_pixels.py encoder-compare                     # the student with each encoder
+    python scripts/ch09_pixels.py distil --env FetchPickAndPlace-v4   # then pick-compare: in the air, on the table
 
 What each of them may see stands in configs/pixels.py. Everything can be interrupted; the same command continues.
 """
@@ -33,12 +32,13 @@ from common.errors import UserError
 from common.files import meta_path
 from common.grids import parse_grid
 from common.seeds import parse_seeds
-from configs.pixels import ARMS, PICK, PUSH, run_config, run_name
+from configs.pixels import ARMS, ENCODER, PICK, PUSH, run_config, run_name
 from configs.sweep import words
 
 chapter = Chapter("ch09", "What does it cost to see, rather than be told?")
 REACH_ARMS = ("state", "pixels", "pixels_drq")
 PUBLISHED = "results/ch09_push_comparison.json"
+Pair = tuple[TrainMeta, EvalReport]
 PUSH_ARMS = tuple(arm for arm, chosen in ARMS.items() if chosen.env == PUSH)
 
 
@@ -84,15 +84,11 @@ one_arm("distil-blind", "distil_blind", 500, "The same student without pixels.")
 def compare(seeds: str = "0,1", arms: str = ",".join(REACH_ARMS), report: str = "reach_comparison",
             mode: Mode = DEFAULT) -> int:  # fmt: skip
     """Reach from state, from pixels and with shifts; rho is steps to 95% from pixels over steps to 95% from state."""
-    metas: dict[str, list[tuple[TrainMeta, EvalReport]]] = {}
-    chosen = parse_seeds(seeds)[: 1 if mode.smoke else None]
     for arm in arms.split(","):
         # A misspelt arm is said before any other is trained.
         run_config(arm, 0)
-    for arm in arms.split(","):
-        for seed in chosen:
-            checkpoint = trained(arm, None, seed, mode)
-            metas.setdefault(arm, []).append(_pair(checkpoint, arm, 100, mode))
+    chosen = parse_seeds(seeds)[: 1 if mode.smoke else None]
+    metas = {arm: _runs(arm, chosen, 100, mode) for arm in arms.split(",")}
     data = compared(metas, ceiling="state")
     print(reach_text(data))
     chapter.write(report, data, mode, env_id=ARMS["state"].env)
@@ -106,7 +102,7 @@ def push_compare(seeds: str = "0,1", arms: str = ",".join(PUSH_ARMS), beside: st
 
     Runs that are not on this machine are taken from the report `beside`.
     """
-    metas: dict[str, list[tuple[TrainMeta, EvalReport]]] = {}
+    metas: dict[str, list[Pair]] = {}
     for arm in arms.split(","):
         for seed in parse_seeds(seeds):
             checkpoint = chapter.file(f"{run_name(arm, run_config(arm, seed).env, seed)}.zip", mode)
@@ -119,6 +115,19 @@ def push_compare(seeds: str = "0,1", arms: str = ",".join(PUSH_ARMS), beside: st
     data = compared({arm: metas.get(arm, []) for arm in ARMS if arm in metas | known}, "push_her", known)
     print(push_text(data))
     chapter.write("push_comparison", data, mode, env_id=ARMS["distil"].env)
+    return 0
+
+
+@chapter.command("encoder-compare")
+def encoder_compare(encoders: str = "spatial,nature,manipulation", seeds: str = "0", mode: Mode = DEFAULT) -> int:
+    """Push by the student, who differs in the encoder alone; trains what is missing."""
+    chosen = encoders.split(",")[: 2 if mode.smoke else None]
+    # What the student has of its own is no change, and its run is that of `distil`.
+    others = {name: None if name == ENCODER.split(":")[0] else f"{name}:bf16=true" for name in chosen}
+    metas = {name: _runs("distil", parse_seeds(seeds), 500, mode, other) for name, other in others.items()}
+    data = compared(metas, ceiling="spatial")
+    print(push_text(data))
+    chapter.write("encoder_comparison", data, mode, env_id=ARMS["distil"].env)
     return 0
 
 
@@ -143,21 +152,23 @@ def pick_compare(seeds: str = "0", mode: Mode = DEFAULT) -> int:
     return 0
 
 
-def _pair(checkpoint: Path, arm: str, episodes: int, mode: Mode) -> tuple[TrainMeta, EvalReport]:
+def _pair(checkpoint: Path, arm: str, episodes: int, mode: Mode) -> Pair:
     report = chapter.evaluated(checkpoint, ARMS[arm].env, episodes, mode)
     return load(meta_path(checkpoint), TrainMeta), load(report, EvalReport)
+
+
+def _runs(arm: str, seeds: list[int], episodes: int, mode: Mode, encoder: str | None = None) -> list[Pair]:
+    return [_pair(trained(arm, None, seed, mode, encoder=encoder), arm, episodes, mode) for seed in seeds]
 
 
 @chapter.command
 def count(sizes: str = "64,84", batch: int = 128, mode: Mode = DEFAULT) -> int:
     """Multiplications of each encoder at each size in pixels, and what an update of it takes of one core, in ms."""
-    from agents.encoders.cost import costs
+    from agents.encoders.cost import costs, costs_text
 
     chosen = parse_grid(sizes, "--sizes", low=16, high=512, whole=True)
     data = costs([16] if mode.smoke else chosen, 2 if mode.smoke else batch)
-    for row in data["rows"]:
-        print(f"{row['encoder']:13s} {row['size']:3d} px {row['million_macs']:6.1f} M multiplications a picture, "
-              f"{row['update_ms']:6.0f} ms an update of {data['batch']}")  # fmt: skip
+    print(costs_text(data))
     chapter.write("encoder_costs", data, mode)
     return 0
 
@@ -165,16 +176,11 @@ def count(sizes: str = "64,84", batch: int = 128, mode: Mode = DEFAULT) -> int:
 @chapter.command
 def render(frames: int = 200, threads: str = "1,2", mode: Mode = DEFAULT) -> int:
     """Milliseconds a frame by size and camera, with everything drawn and with what is in sight, and frames a second."""
-    from envs.frame_rate import frame_rates
+    from envs.frame_rate import frame_rates, rates_text
 
     chosen = parse_grid(threads, "--threads", low=1, high=64, whole=True)
     data = frame_rates(5 if mode.smoke else frames, chosen)
-    for row in data["rows"]:
-        print(f"{row['camera']:18s} {row['size']:3d} px: {row['all_ms']:.2f} ms with all geoms, {row['ms']:.2f} with "
-              "those in sight")  # fmt: skip
-    for row in data["threads"]:
-        print(f"{row['threads']} threads, 84 px: {row['per_second']:.0f} frames/s by the clock, "
-              f"{row['per_second_each']:.0f} a thread")  # fmt: skip
+    print(rates_text(data))
     chapter.write("frame_rates", data, mode)
     return 0
 

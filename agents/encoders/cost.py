@@ -73,3 +73,12 @@ def costs(sizes: Sequence[int], batch: int) -> dict[str, Any]:
             row = {"million_macs": round(macs / 1e6, 2), "update_ms": round(1e3 * seconds, 1)}
             rows.append({"encoder": name, "size": size} | row)
     return {"batch": batch, "threads": torch.get_num_threads(), "rows": rows}
+
+
+def costs_text(data: dict[str, Any]) -> str:
+    """What `costs` found, a line a row."""
+    return "\n".join(
+        f"{row['encoder']:13s} {row['size']:3d} px {row['million_macs']:6.1f} M multiplications a picture, "
+        f"{row['update_ms']:6.0f} ms an update of {data['batch']}"
+        for row in data["rows"]
+    )

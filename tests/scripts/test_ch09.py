@@ -121,6 +121,25 @@ def test_rho_is_measured_at_the_threshold_and_not_from_budgets() -> None:
     assert "nothing of Push" in push_text({"arms": {}})
 
 
+@drawn
+def test_encoders_are_compared_with_the_students_own_run_as_it_is(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def run(arm: str, env: str | None, seed: int, mode: Any, encoder: str | None = None) -> Path:
+        asked.append((arm, seed, encoder))
+        return tmp_path / str(encoder)
+
+    monkeypatch.setattr(script, "trained", run)
+    monkeypatch.setattr(script, "_pair", lambda checkpoint, *_: pair(8000 if checkpoint.name == "None" else 24000, 0))
+    monkeypatch.chdir(tmp_path)
+    assert script.encoder_compare() == 0
+    assert asked == [("distil", 0, None), ("distil", 0, "nature:bf16=true"), ("distil", 0, "manipulation:bf16=true")]
+    arms = load(tmp_path / "runs/ch09/encoder_comparison.json", DataReport).data["arms"]
+    assert [arm["rho"] for arm in arms.values()] == [1, 3, 3]
+
+
 def test_names() -> None:
     assert run_name("distil", "FetchPush-v4", 1) == "FetchPush-v4_distil_seed1"
     # Another encoder's run does not continue or replace the arm's own.
