@@ -33,12 +33,24 @@ def earlier_run(files: RunFiles, settings: dict[str, Any], overwrite: bool) -> R
     changed = [
         f"{k}: {old.get(k)} -> {settings.get(k)}" for k in sorted(old | settings) if old.get(k) != settings.get(k)
     ]
-    if changed:
+    unfinished = meta.status != "finished"
+    if changed and not (unfinished and begins(old, settings, meta.steps)):
         what = ", ".join(changed)
         raise UserError(f"{files.checkpoint} has other settings ({what}); use another --out or add --overwrite.")
-    if meta.status == "finished":
+    if not unfinished:
         raise UserError(f"{files.checkpoint} is a finished run of {meta.steps} steps; add --overwrite to redo it.")
     state = load_state(files)
-    if state.config_hash != provenance.config_hash(settings):
+    if state.config_hash != provenance.config_hash(old):
         raise UserError(f"{files.checkpoint} is not the run that {files.meta.name} describes; add --overwrite.")
+    state.config_hash = provenance.config_hash(settings)
     return state
+
+
+def begins(old: dict[str, Any], new: dict[str, Any], steps: int) -> bool:
+    """Whether a run with the settings `old`, after `steps`, is what one with `new` would be by then.
+
+    It is where `new` asks for more steps and for nothing else, as long as nothing followed a schedule until the end,
+    and the replay, which never holds more than the run's steps, has dropped nothing for that.
+    """
+    longer = new["total_steps"] > old["total_steps"] and old | {"total_steps": new["total_steps"]} == new
+    return longer and new.get("learning_rate_end_factor", 1.0) == 1.0 and steps <= old["total_steps"]

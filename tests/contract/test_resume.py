@@ -63,6 +63,28 @@ def test_killed_and_continued_equals_undisturbed(tmp_path: Path, commands: Any, 
     assert len(metric_lines(tmp_path / "cut")) >= 3
 
 
+@pytest.mark.parametrize("name", ["sac-her", "sac-her-wrapped", "ppo", "fast"])
+def test_an_unfinished_run_may_be_given_more_steps(tmp_path: Path, commands: Any, name: str) -> None:
+    command = RUNS[name][0].replace("--learning-rate-end-factor 0.1", "")
+    total = int(command.split("--total-steps ")[1].split()[0])
+    longer = command.replace(f"--total-steps {total}", f"--total-steps {2 * total}")
+    assert commands(f"{longer} --out whole", tmp_path).status == 0
+    assert commands(f"{command} --out cut", tmp_path, setup=KILL.format(RUNS[name][1])).status == -signal.SIGKILL
+    assert commands(f"{longer} --out cut", tmp_path).status == 0
+    assert_same_run(tmp_path / "whole", tmp_path / "cut")
+    # Not after the end, when the replay is gone; and never fewer.
+    finished = commands(f"{longer.replace(str(2 * total), str(3 * total))} --out cut", tmp_path)
+    assert "other settings (total_steps:" in finished.one_line()
+    assert "other settings (total_steps:" in commands(f"{command} --out cut", tmp_path).one_line()
+
+
+def test_a_schedule_until_the_end_takes_no_more_steps(tmp_path: Path, commands: Any) -> None:
+    assert "--learning-rate-end-factor 0.1" in FAST and "--total-steps 300" in FAST
+    assert commands(f"{FAST} --out cut", tmp_path, setup=KILL.format(250)).status == -signal.SIGKILL
+    longer = FAST.replace("--total-steps 300", "--total-steps 600")
+    assert "other settings (total_steps:" in commands(f"{longer} --out cut", tmp_path).one_line()
+
+
 def test_killed_in_every_segment(tmp_path: Path, commands: Any) -> None:
     assert commands(f"{WRAPPED} --out whole", tmp_path).status == 0
     # Each start gets one segment further: 100 environment steps, then 50 more into the next.
