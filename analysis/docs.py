@@ -107,7 +107,9 @@ def number(root: Path, file: str, path: str, form: str) -> str:
     """What a value mark shows. Raises `UserError` where the report or the path in it does not exist."""
     try:
         report = json.loads((root / file).read_text(encoding="utf-8"))
-        return show(look_up(report, path), form)
+        value = look_up(report, path)
+        # A run without this number was measured all the same: it never got there.
+        return "not reached" if value is None and path.endswith("_to_95") else show(value, form)
     except OSError:
         raise UserError(f"{file} does not exist; the command that makes it is in the page that shows it.") from None
     except (KeyError, IndexError, TypeError, ValueError) as error:

@@ -23,7 +23,7 @@ def root(tmp_path: Path) -> Path:
         json.dumps(
             {
                 "rate": rate,
-                "rows": [{"d": 0.0213}],
+                "rows": [{"d": 0.0213, "steps_to_95": None, "pytest_s": None}],
                 "wall_clock_s": 90,
                 "hardware": machine,
                 "alike": {"mean": 0.5, "low": 0.5, "high": 0.5},
@@ -53,6 +53,8 @@ def root(tmp_path: Path) -> Path:
         ("results/a.json nothing mm", "below half at 0"),
         ("results/a.json size span", "0.02 [0.02, 0.02]"),
         ("results/a.json rows.0.d .3f", "0.021"),
+        ("results/a.json rows.0.steps_to_95 ,d", "not reached"),
+        ("results/a.json rows.0.pytest_s seconds", "not measured"),
         ("results/a.json rate prose", "97.0% (97 of 100; 95% interval 91.5 to 99.0)"),
         ("results/a.json wall_clock_s minutes", "1.5 min"),
         ("results/a.json rows.0.d ms", "21.30 ms"),
