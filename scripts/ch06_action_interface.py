@@ -7,7 +7,7 @@
     python scripts/ch06_action_interface.py in-the-loop --env FetchReach-v4      # train with a filter, three seeds
     python scripts/ch06_action_interface.py all                  # all but in-the-loop: Reach, Push, PickAndPlace
 
-`--env` names one task (by default all three), `--ckpt` another checkpoint of it. No point is run twice by the same code.
+`--env` names one task (by default all three), `--ckpt` another checkpoint of it. No point is run twice.
 """
 
 from __future__ import annotations

@@ -188,12 +188,12 @@ class Chapter:
                 given: str | None = None) -> int:  # fmt: skip
         """Run `steps` in order until one fails; returns its exit status. Writes the report `all`.
 
-        After an interruption or a failure, the same command on the same commit goes on with the step that was not
+        After an interruption or a failure, the same command with the same code goes on with the step that was not
         finished. `next_command` is printed at the end.
         """
         state = self.file("all.json", dataclasses.replace(mode, publish=False))
-        copy = self.file("all.json", mode, given)
-        status = run_continued(steps, state, f"{self.name}_all", dataclasses.asdict(mode), copy)
+        copy, whole = self.file("all.json", mode, given), mode.publish and not given
+        status = run_continued(steps, state, f"{self.name}_all", dataclasses.asdict(mode), copy, only_whole=whole)
         if not status and next_command:
             print(f"next:\n  {next_command}")
         return status
