@@ -181,10 +181,11 @@ def report(mode: Mode = DEFAULT) -> int:
 @chapter.command("all")
 def run_all(seeds: str = "0", n_episodes: int = 100, mode: Mode = DEFAULT) -> int:
     """The lab's checks, the reference policy taken apart and put under stress, and the recipe trained once."""
-    steps = {} if mode.smoke else {"lab": partial(chapter.lab, "curriculum.py", mode)}
+    # Of the lab and of the arms, the page shows more than this.
+    steps = {} if mode.smoke else {"lab": partial(chapter.lab, "curriculum.py", mode.private)}
     steps |= {
         "shaping": partial(shaping, mode=mode), "stress": partial(stress, n_episodes=n_episodes, mode=mode),
-        "gallery": partial(gallery, mode=mode), "compare": partial(compare, seeds, "bursts", mode=mode),
+        "gallery": partial(gallery, mode=mode), "compare": partial(compare, seeds, "bursts", mode=mode.private),
     }  # fmt: skip
     return chapter.run_all(steps, mode, NEXT)
 

@@ -186,7 +186,7 @@ def run_all(seeds: str = "0,1", mode: Mode = DEFAULT) -> int:
     steps = {
         "count": partial(count, mode=mode), "render": partial(render, mode=mode),
         "compare": partial(compare, seeds, mode=mode), "distil": partial(chapter.commands["distil"], mode=mode),
-        "push-compare": partial(push_compare, seeds, "distil", mode=mode),
+        "push-compare": partial(push_compare, seeds, "distil", mode=mode.private),  # the page shows all arms
     }  # fmt: skip
     return chapter.run_all(steps, mode)
 

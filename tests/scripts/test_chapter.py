@@ -134,6 +134,22 @@ def test_all_that_fails_leaves_what_was_published(helper: ModuleType) -> None:
     assert load("runs/ch09/all.json", DataReport).status == "failed"
 
 
+def test_publishing_less_than_what_is_published_is_refused(helper: ModuleType) -> None:
+    chapter, published = helper.Chapter("ch09", "?"), helper._Mode(publish=True)
+    more = {"Reach": {"policy": 1, "scripted": [1, 2]}, "Push": {"policy": 1}}
+    chapter.write("found", more, published, seeds=[0, 1])
+    less = ({"Reach": more["Reach"]}, more | {"Reach": {"policy": 1}})
+    for data, seeds, lost in (*((part, [0, 1], "data.") for part in less), (more, [0], "seed 1")):
+        with pytest.raises(UserError, match=lost):
+            chapter.write("found", data, published, seeds=seeds)
+    chapter.write("found", less[0], helper.DEFAULT, seeds=[0])
+    chapter.write("found", more | {"Reach": {"policy": 2, "scripted": [1]}}, published.private, seeds=[0, 1])
+    assert load("results/ch09_found.json", DataReport).data == more
+    # The same again, longer or shorter lists, and more of it are no loss.
+    chapter.write("found", more | {"Reach": {"policy": 2, "scripted": [1]}, "Slide": {}}, published, seeds=[0, 1, 2])
+    assert load("results/ch09_found.json", DataReport).data["Reach"]["policy"] == 2
+
+
 KILLED = """
 import os, pathlib, signal
 from chapter import Chapter
