@@ -59,8 +59,10 @@ def trained(
         meta = run(config, callbacks=[callback])
         if meta.status != "finished":
             raise KeyboardInterrupt
-        chapter.write(note, {"schedule": plan, "widened_at": callback.widened_at, "stage": callback.stage}, mode)
-    elif load(chapter.file(f"{note}.json", mode), DataReport).data["schedule"] != plan:
+        chapter.write(
+            note, {"schedule": plan, "widened_at": callback.widened_at, "stage": callback.stage}, mode.private
+        )
+    elif load(chapter.file(f"{note}.json", mode.private), DataReport).data["schedule"] != plan:
         raise UserError(f"{place}.zip was trained with another schedule; add --overwrite to train it again.")
     return Path(f"{place}.zip"), meta
 
