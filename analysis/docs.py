@@ -104,10 +104,12 @@ def show(value: Any, form: str) -> str:
 
 
 def number(root: Path, file: str, path: str, form: str) -> str:
-    """What a value mark shows. Raises `UserError` where the report or the path in it does not exist."""
+    """What a value mark shows. Raises `UserError` where the report or the path in it is not there, or not whole."""
     try:
         report = json.loads((root / file).read_text(encoding="utf-8"))
         value = look_up(report, path)
+        if path == "wall_clock_s" and report.get("status", "finished") != "finished":
+            raise ValueError(f"its command is {report['status']}, so how long it takes is not known")
         # A run without this number was measured all the same: it never got there.
         return "not reached" if value is None and path.endswith("_to_95") else show(value, form)
     except OSError:

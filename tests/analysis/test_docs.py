@@ -101,6 +101,14 @@ def test_a_number_without_a_report_is_refused(root: Path, mark: str) -> None:
         docs.fill(f"= <!--value {mark}--><!--/value-->", root)
 
 
+@pytest.mark.parametrize("status", ["running", "interrupted", "failed"])
+def test_half_a_command_does_not_tell_how_long_it_takes(root: Path, status: str) -> None:
+    (root / "results/half.json").write_text(json.dumps({"status": status, "wall_clock_s": 60.0, "data": {"n": 3}}))
+    with pytest.raises(UserError, match=status):
+        docs.fill("= <!--value results/half.json wall_clock_s minutes--><!--/value-->", root)
+    assert "-->3<!--" in docs.fill("= <!--value results/half.json data.n d--><!--/value-->", root)
+
+
 def test_a_region_that_is_not_there_is_refused(root: Path) -> None:
     with pytest.raises(UserError, match="0 times"):
         docs.region(root, "scripts/labs/lab.py", "nothing")
