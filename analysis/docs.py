@@ -78,12 +78,15 @@ def show(value: Any, form: str) -> str:
         mean, low, high = (100 * value[key] for key in ("difference", "low", "high"))
         return f"{mean:.1f} points (95% interval {low:.1f} to {high:.1f})"
     if form == "span":
+        if value["high"] == value["low"]:
+            # All outcomes are alike, and a bootstrap of them knows of no others: that is no interval.
+            return f"{value['value']:.2f} in every resample"
         return f"{value['value']:.2f} [{value['low']:.2f}, {value['high']:.2f}]"
     if form == "mm":
         middle, low, high = (1000 * value[key] for key in ("value", "low", "high"))
         if high == 0:
             return "below half at 0"
-        if low == high:
+        if low == high and value.get("beyond"):
             return f"beyond {middle:.0f} mm"
         return f"{'over ' if value.get('beyond') else ''}{middle:.1f} mm [{low:.1f}, {high:.1f}]"
     if form == "percent":

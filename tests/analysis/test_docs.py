@@ -30,6 +30,7 @@ def root(tmp_path: Path) -> Path:
                 "over": {"mean": 0.8, "low": 0.7, "high": 0.9},
                 "gain": {"difference": -0.03, "low": -0.08, "high": 0.02},
                 "beyond": {"value": 0.05, "low": 0.05, "high": 0.05, "beyond": True},
+                "sudden": {"value": 0.025, "low": 0.025, "high": 0.025, "beyond": False},
                 "nothing": {"value": 0.0, "low": 0.0, "high": 0.0, "beyond": False},
                 "size": {"value": 0.0182, "low": 0.016, "high": 0.02, "beyond": True},
             }
@@ -51,6 +52,8 @@ def root(tmp_path: Path) -> Path:
         ("results/a.json size mm", "over 18.2 mm [16.0, 20.0]"),
         ("results/a.json beyond mm", "beyond 50 mm"),
         ("results/a.json nothing mm", "below half at 0"),
+        ("results/a.json sudden mm", "25.0 mm [25.0, 25.0]"),
+        ("results/a.json nothing span", "0.00 in every resample"),
         ("results/a.json size span", "0.02 [0.02, 0.02]"),
         ("results/a.json rows.0.d .3f", "0.021"),
         ("results/a.json rows.0.steps_to_95 ,d", "not reached"),
