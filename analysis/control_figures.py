@@ -12,19 +12,21 @@ if TYPE_CHECKING:
 
 AXES = {"scaling": "factor on the action", "filter": "α of the low-pass filter (1: none)",
         "delay": "delay (steps of 40 ms)"}  # fmt: skip
+# A mean of fewer has no normal interval, and the few that a bad point still solves are the easy ones.
+FEWEST = 30
 # Rows of the figure: metric, label, factor.
-ROWS = (("success", "success (%)", 100.0), ("time_to_success", "time to success (steps)", 1.0),
+ROWS = (("success", "success (%)", 100.0), ("time_to_success", "time to success (steps),\nof those ever solved", 1.0),
         ("arm_smoothness", "Σ‖Δu‖² of the arm", 1.0),
         ("steady_state_error", "error at the end (mm)", 1000.0))  # fmt: skip
 
 
 def _line(axes: Axes, rows: list[dict[str, Any]], metric: str, factor: float, i: int, label: str) -> None:
-    """One agent's curve with its 95% band; a metric that does not exist anywhere draws nothing."""
+    """One agent's curve with its 95% band, without the points where fewer than `FEWEST` episodes have the metric."""
     points = []
     for row in rows:
         found = row[metric]
         middle = found["rate"] if "rate" in found else found["mean"]
-        if middle is not None:
+        if middle is not None and found["n"] >= min(FEWEST, row["success"]["n"]):
             points.append((row["value"], *(factor * v if v is not None else factor * middle
                                            for v in (middle, found["low"], found["high"]))))  # fmt: skip
     if points:

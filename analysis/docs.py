@@ -78,12 +78,15 @@ def show(value: Any, form: str) -> str:
         mean, low, high = (100 * value[key] for key in ("difference", "low", "high"))
         return f"{mean:.1f} points (95% interval {low:.1f} to {high:.1f})"
     if form == "span":
+        if value["high"] == value["low"]:
+            # All outcomes are alike, and a bootstrap of them knows of no others: that is no interval.
+            return f"{value['value']:.2f} in every resample"
         return f"{value['value']:.2f} [{value['low']:.2f}, {value['high']:.2f}]"
     if form == "mm":
         middle, low, high = (1000 * value[key] for key in ("value", "low", "high"))
         if high == 0:
             return "below half at 0"
-        if low == high:
+        if low == high and value.get("beyond"):
             return f"beyond {middle:.0f} mm"
         return f"{'over ' if value.get('beyond') else ''}{middle:.1f} mm [{low:.1f}, {high:.1f}]"
     if form == "percent":
@@ -104,10 +107,14 @@ def show(value: Any, form: str) -> str:
 
 
 def number(root: Path, file: str, path: str, form: str) -> str:
-    """What a value mark shows. Raises `UserError` where the report or the path in it does not exist."""
+    """What a value mark shows. Raises `UserError` where the report or the path in it is not there, or not whole."""
     try:
         report = json.loads((root / file).read_text(encoding="utf-8"))
-        return show(look_up(report, path), form)
+        value = look_up(report, path)
+        if path == "wall_clock_s" and report.get("status", "finished") != "finished":
+            raise ValueError(f"its command is {report['status']}, so how long it takes is not known")
+        # A run without this number was measured all the same: it never got there.
+        return "not reached" if value is None and path.endswith("_to_95") else show(value, form)
     except OSError:
         raise UserError(f"{file} does not exist; the command that makes it is in the page that shows it.") from None
     except (KeyError, IndexError, TypeError, ValueError) as error:

@@ -30,10 +30,17 @@ def _data(path: Path) -> Report | None:
 
 
 def stress_reports(results: Path) -> list[Report]:
-    """The stress test of each seed of the recipe; of the reference policy alone where they were not run."""
+    """The stress test of each seed of the recipe; of the reference policy alone where they were not run.
+
+    Raises `UserError` where one is of several policies: a checkpoint that was trained again before all was measured.
+    """
     seeds = sorted(results.glob(f"ch05_{RECIPE.lower()}_seed*_stress.json"))
     paths = seeds or [results / f"ch05_{ENV.lower()}_stress.json"]
-    return [data for path in paths if (data := _data(path)) is not None]
+    found = {path: data for path in paths if (data := _data(path)) is not None}
+    for path, data in found.items():
+        if len({point["sha256"] for point in data.values()}) > 1:
+            raise UserError(f"{path} holds points of several weights; give the command stress again.")
+    return list(found.values())
 
 
 def point_together(reports: list[Report], name: str) -> Report:

@@ -226,11 +226,34 @@ def dump(report: Metadata) -> str:
     return json.dumps(checked.model_dump(mode="json", by_alias=True), indent=2, allow_nan=False) + "\n"
 
 
-def save(path: str | Path, report: Metadata, overwrite: bool = False) -> None:
+def _lost(old: Any, new: Any, where: str) -> str | None:
+    """The first key in the dictionaries of `old` that `new` does not have; how long lists are says nothing."""
+    for key, value in old.items() if isinstance(old, dict) and isinstance(new, dict) else ():
+        if key not in new:
+            return f"{where}.{key}"
+        if (found := _lost(value, new[key], f"{where}.{key}")) is not None:
+            return found
+    return None
+
+
+def _refuse_less(path: str | Path, report: DataReport) -> None:
+    """Raise `UserError` where the report at `path` has seeds or parts that `report` would replace and does not have."""
+    if not Path(path).exists():
+        return
+    earlier = load(path, DataReport)
+    seeds = sorted(set(earlier.seeds) - set(report.seeds))
+    if (part := f"seed {seeds[0]}" if seeds else _lost(earlier.data, report.data, "data")) is not None:
+        raise UserError(f"{path} also has {part}; publish all of it in one command, or move it away first.")
+
+
+def save(path: str | Path, report: Metadata, overwrite: bool = False, whole: bool = False) -> None:
     """Write a report in one step. Raises `UserError` where that would replace a file of another kind.
 
-    `overwrite` replaces it all the same. What a run may replace beside its checkpoint, the run itself decides.
+    `overwrite` replaces it all the same; `whole` refuses, too, to replace a report that holds more than this one. What
+    a run may replace beside its checkpoint, the run itself decides.
     """
+    if whole:
+        _refuse_less(path, report)
     if not overwrite and not isinstance(report, TrainMeta):
         check_report_place(path, "report", (report.kind,))
     write_atomically(path, dump(report))

@@ -84,7 +84,8 @@ def resampled(tables: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Outcomes (R, K, N) of a bootstrap sample: training runs with replacement, then episodes, the same at every point.
 
     An episode keeps its outcomes at all K points, which are of the same goal and start. With one run only episodes are
-    drawn, and the interval is that of this run.
+    drawn, and the interval is that of this run. With three runs that differ it is too narrow: it holds the truth in
+    nearly nine of ten cases instead of 95%.
     """
     runs, _, episodes = tables.shape
     chosen = generator.integers(0, runs, runs)

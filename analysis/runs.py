@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from analysis.compare import across_rates
-from analysis.reports import EvalReport, Hardware, Rate, TrainMeta
+from analysis.reports import EvalReport, Hardware, Rate, TrainMeta, load
 from analysis.stats import steps_to_threshold
+from common.files import meta_path
 
 RULE = "the first of two consecutive evaluations of {n} held-out episodes at or above 95%"
 
@@ -16,6 +18,17 @@ RULE = "the first of two consecutive evaluations of {n} held-out episodes at or 
 def machine(hardware: Hardware) -> str:
     """`2 cores (<the CPU's name>), no GPU`."""
     return f"{hardware.cores} cores ({hardware.cpu}), {hardware.gpu or 'no GPU'}"
+
+
+def finished(checkpoints: Iterable[Path]) -> list[str]:
+    """Those of finished runs, sorted; the others are named: half of a run is no seed. `UserError`: no metadata."""
+    found = []
+    for path in sorted(checkpoints):
+        if (status := load(meta_path(path), TrainMeta).status) == "finished":
+            found.append(str(path))
+        else:
+            print(f"{path} is left out: its run is {status}")
+    return found
 
 
 def progress(meta: TrainMeta) -> dict[str, Any]:

@@ -64,6 +64,21 @@ def git_state() -> tuple[str | None, bool | None]:
     return commit, None if status is None else bool(status)
 
 
+@functools.cache
+def code_hash() -> str:
+    """SHA-256 of the sources, scripts included, its first 16 digits: a commit does not tell what was edited since."""
+    packages = [path.parent for path in ROOT.glob("*/__init__.py")]
+    files = [
+        *ROOT.glob("*.py"),
+        *ROOT.glob("scripts/*.py"),
+        *(path for each in packages for path in each.rglob("*.py")),
+    ]
+    found = hashlib.sha256()
+    for path in sorted(files):
+        found.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+    return found.hexdigest()[:16]
+
+
 def _cpu() -> str:
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():

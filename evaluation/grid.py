@@ -25,7 +25,7 @@ import torch
 from analysis.metrics import Trace
 from common.errors import UserError
 from common.files import parse_json, write_json
-from common.provenance import git_state
+from common.provenance import code_hash, git_state
 from envs.rollout import run_episodes
 from evaluation.subject import Subject, Wanted, checkpoint, controller
 
@@ -85,7 +85,7 @@ def evaluate_grid(
     """Every point over the same `seeds`, in order; `measure` turns the record of an episode into its row.
 
     Deterministic policies. `faster`: `agents.acting.acting`, which acts as the policy does in less time. `keep`: a
-    folder; a point that is found there, of the same commit, checkpoint, metrics and seeds, is not run again. `tell`
+    folder; a point that is found there, of the same code, checkpoint, metrics and seeds, is not run again. `tell`
     gets each point as it is ready. Raises `UserError` on a point that cannot be made, before anything runs.
     """
     points, seeds = list(points), [int(seed) for seed in seeds]
@@ -126,7 +126,7 @@ def _key(point: Point, subject: Subject, seeds: list[int], measure: Callable[[Tr
     """A name for what decides the rows; labels do not."""
     task = subject.task
     decides = [subject.name, subject.checkpoint_sha256, task.env_id, task.wrappers, task.options, seeds,
-               f"{measure.__module__}.{measure.__qualname__}", *git_state()]  # fmt: skip
+               f"{measure.__module__}.{measure.__qualname__}", git_state()[0], code_hash()]  # fmt: skip
     return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:20]
 
 

@@ -59,8 +59,10 @@ def trained(
         meta = run(config, callbacks=[callback])
         if meta.status != "finished":
             raise KeyboardInterrupt
-        chapter.write(note, {"schedule": plan, "widened_at": callback.widened_at, "stage": callback.stage}, mode)
-    elif load(chapter.file(f"{note}.json", mode), DataReport).data["schedule"] != plan:
+        chapter.write(
+            note, {"schedule": plan, "widened_at": callback.widened_at, "stage": callback.stage}, mode.private
+        )
+    elif load(chapter.file(f"{note}.json", mode.private), DataReport).data["schedule"] != plan:
         raise UserError(f"{place}.zip was trained with another schedule; add --overwrite to train it again.")
     return Path(f"{place}.zip"), meta
 
@@ -181,10 +183,11 @@ def report(mode: Mode = DEFAULT) -> int:
 @chapter.command("all")
 def run_all(seeds: str = "0", n_episodes: int = 100, mode: Mode = DEFAULT) -> int:
     """The lab's checks, the reference policy taken apart and put under stress, and the recipe trained once."""
-    steps = {} if mode.smoke else {"lab": partial(chapter.lab, "curriculum.py", mode)}
+    # Of the lab and of the arms, the page shows more than this.
+    steps = {} if mode.smoke else {"lab": partial(chapter.lab, "curriculum.py", mode.private)}
     steps |= {
         "shaping": partial(shaping, mode=mode), "stress": partial(stress, n_episodes=n_episodes, mode=mode),
-        "gallery": partial(gallery, mode=mode), "compare": partial(compare, seeds, "bursts", mode=mode),
+        "gallery": partial(gallery, mode=mode), "compare": partial(compare, seeds, "bursts", mode=mode.private),
     }  # fmt: skip
     return chapter.run_all(steps, mode, NEXT)
 

@@ -7,7 +7,7 @@
     python scripts/ch06_action_interface.py in-the-loop --env FetchReach-v4      # train with a filter, three seeds
     python scripts/ch06_action_interface.py all                  # all but in-the-loop: Reach, Push, PickAndPlace
 
-`--env` names one task (by default all three), `--ckpt` another checkpoint of it. No point is run twice on one commit.
+`--env` names one task (by default all three), `--ckpt` another checkpoint of it. No point is run twice.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from chapter import DEFAULT, Chapter, Mode
 
 from analysis.control import FLAGS, METRICS, control_row, summarise
 from analysis.control_tables import bundle_text, differences_text, sweep_text
+from analysis.runs import finished
 from common.errors import UserError
 from common.grids import parse_grid
 from common.seeds import format_seeds, parse_seeds
@@ -27,7 +28,6 @@ from common.seeds import format_seeds, parse_seeds
 chapter = Chapter("ch06", "Is the policy a good controller?")
 TASKS = ("FetchReach-v4", "FetchPush-v4", "FetchPickAndPlace-v4")
 REFERENCE = Path(__file__).resolve().parents[1] / "checkpoints/reference"
-SMOKE_EPISODES = 2
 
 
 def subjects(env: str | None, ckpt: str | None) -> dict[str, dict[str, str]]:
@@ -43,7 +43,7 @@ def evaluated(points: list[Any], n_episodes: int, mode: Mode) -> list[Any]:
     from agents.acting import acting
     from evaluation.grid import evaluate_grid
 
-    seeds = parse_seeds("0", SMOKE_EPISODES if mode.smoke else n_episodes)
+    seeds = parse_seeds("0", 2 if mode.smoke else n_episodes)
 
     def tell(each: Any) -> None:
         print(f"  {each.point.env_id} {each.point.labels}: {sum(each.column('success'))} of {len(seeds)}", flush=True)
@@ -142,7 +142,7 @@ def compare(env: str | None = None, ckpt: str | None = None, n_episodes: int = 2
 def planning(env: str | None = None, ckpt: str | None = None, n_episodes: int = 200, mode: Mode = DEFAULT) -> int:
     """Planning or control? Plans of the policy and of the controller, each carried out by the other."""
     words = ["--env", env] * bool(env) + ["--ckpt", ckpt] * bool(ckpt)
-    words += ["--n-episodes", str(SMOKE_EPISODES if mode.smoke else n_episodes), "--json-out",
+    words += ["--n-episodes", str(2 if mode.smoke else n_episodes), "--json-out",
               str(chapter.file("planning.json", mode)), "--keep", str(chapter.file("exchange", mode))]  # fmt: skip
     return chapter.call("scripts/exchange_plans.py", *words)
 
@@ -159,7 +159,7 @@ def in_the_loop(env: str = "FetchReach-v4", alpha: float = 0.2, seeds: str = "0-
         for trained, wraps in (("plain", []), ("filtered", ["--wrap", wrap])):
             recipe, labels = Path(f"checkpoints/sac_her_{env}_seed{seed}.zip"), {"trained": trained, "seed": seed}
             file = recipe  # trained and measured already, with the same settings
-            if wraps or mode.smoke or not recipe.exists():
+            if wraps or mode.smoke or not finished(Path().glob(str(recipe))):
                 file = chapter.file(f"{env}_{trained}_seed{seed}.zip", mode)
                 chapter.train(*her, "--env", env, "--seed", str(seed), *wraps, out=file.stem, mode=mode)
             points += [Point(str(file), env, () if wraps else (wrap,), labels | {"filter": True})]

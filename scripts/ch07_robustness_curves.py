@@ -21,6 +21,7 @@ from typing import Any
 from chapter import DEFAULT, Chapter, Mode
 
 from analysis.robustness import compared, gains_text, read_grid, tables_of
+from analysis.runs import finished
 from common.errors import UserError
 from common.seeds import parse_seeds
 from configs.perturbations import ACTION, OBSERVATION, PARTS, Perturbation, chosen
@@ -40,7 +41,7 @@ def paths_of(text: str | None, env: str, mode: Mode) -> list[str]:
     """Checkpoints named between commas; or those of the recipe, one a training seed; or the one that ships."""
     if text:
         return [part.strip() for part in text.split(",")]
-    found = sorted(map(str, Path("checkpoints").glob(f"sac_her_{env}_seed*.zip")))
+    found = finished(Path("checkpoints").glob(f"sac_her_{env}_seed*.zip"))
     found = found or [str(path) for path in [Path("checkpoints/reference", f"{env}.zip")] if path.exists()]
     if not found and mode.smoke:
         chapter.train("--algo", "sac", "--her", "--env", env, out=f"tiny_{short(env)}", mode=mode)
@@ -143,7 +144,7 @@ def compare(env: str = PUSH, kind: str = "white", ckpts: str | None = None, robu
     (perturbation,) = chosen(kind, OBSERVATION | ACTION, "--kind").values()
     values = read_grid(perturbation.grid if grid is None else grid, "--grid", perturbation.whole)
     clean, globs = paths_of(ckpts, env, mode), [glob.format(task=short(env)) for glob in ROBUST]
-    files = robust.split(",") if robust else sorted(str(path) for glob in globs for path in Path().glob(glob))
+    files = robust.split(",") if robust else finished(path for glob in globs for path in Path().glob(glob))
     if mode.smoke:
         n_episodes, values, files = 2, [values[0], values[-1]], files or clean
     if not files:
@@ -188,8 +189,7 @@ def run_all(n_episodes: int = 100, mode: Mode = DEFAULT) -> int:
     """The lab's checks, and errors of sensors and of actions on three tasks."""
     few = {"n_episodes": n_episodes, "mode": mode}
     steps: dict[str, Any] = {} if mode.smoke else {"lab": partial(chapter.lab, "robustness.py", mode, "--demo")}
-    steps["obs-push"] = partial(obs_sweep, PUSH, **few)
-    steps["act-push"] = partial(act_sweep, PUSH, **few)
+    steps |= {"obs-push": partial(obs_sweep, PUSH, **few), "act-push": partial(act_sweep, PUSH, **few)}
     for env in () if mode.smoke else (REACH, PICK):
         steps[f"obs-{short(env)}"] = partial(obs_sweep, env, "white,bias", **few)
         steps[f"act-{short(env)}"] = partial(act_sweep, env, "action,delay", **few)

@@ -21,6 +21,7 @@ What each of them may see stands in configs/pixels.py. Everything can be interru
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -189,9 +190,9 @@ def render(frames: int = 200, threads: str = "1,2", mode: Mode = DEFAULT) -> int
 def run_all(seeds: str = "0,1", mode: Mode = DEFAULT) -> int:
     """Count, render, Reach three ways, the student, and the comparison."""
     steps = {
-        "count": lambda: count(mode=mode), "render": lambda: render(mode=mode),
-        "compare": lambda: compare(seeds, mode=mode), "distil": lambda: chapter.commands["distil"](mode=mode),
-        "push-compare": lambda: push_compare(seeds, "distil", mode=mode),
+        "count": partial(count, mode=mode), "render": partial(render, mode=mode),
+        "compare": partial(compare, seeds, mode=mode), "distil": partial(chapter.commands["distil"], mode=mode),
+        "push-compare": partial(push_compare, seeds, "distil", mode=mode.private),  # the page shows all arms
     }  # fmt: skip
     return chapter.run_all(steps, mode)
 

@@ -191,9 +191,9 @@ def run_all(mode: Mode = DEFAULT) -> int:
     """Readiness of a policy that is good and of one that is not, identification, and randomisation."""
     slide = "checkpoints/reference/FetchSlide-v4.zip"
     steps = {"readiness": partial(readiness, mode=mode), "readiness-slide": partial(readiness, slide, mode=mode),
-             "sysid": partial(sysid, mode=mode), "sysid-version": partial(sysid_version, mode=mode),
-             "randomize": partial(randomize, mode=mode), "augment": partial(augment, mode=mode)}  # fmt: skip
-    return chapter.run_all(steps, mode)
+             "sysid": partial(sysid, mode=mode.private), "sysid-version": partial(sysid_version, mode=mode),
+             "randomize": partial(randomize, mode=mode.private), "augment": partial(augment, mode=mode)}  # fmt: skip
+    return chapter.run_all(steps, mode)  # of what is private the page shows more
 
 
 if __name__ == "__main__":

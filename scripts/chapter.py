@@ -57,6 +57,11 @@ class _Mode:
         if self.smoke and self.publish:
             raise UserError("--smoke and --publish exclude each other: a smoke run measures nothing.")
 
+    @property
+    def private(self) -> _Mode:
+        """The same, unpublished: for what stays with the reader, and for less than what pages show."""
+        return dataclasses.replace(self, publish=False)
+
 
 # Without a prefix: the flags are --smoke and --publish, not --mode.smoke.
 Mode = Annotated[_Mode, tyro.conf.arg(name="")]
@@ -115,15 +120,13 @@ class Chapter:
         """
         path = self.file(f"{name}.json", mode, given)
         known.setdefault("wall_clock_s", round(time.monotonic() - self._began, 3))
-        save(path, DataReport(**metadata(config or {}, **known), name=name, data=data))
+        whole = mode.publish and not given
+        save(path, DataReport(**metadata(config or {}, **known), name=name, data=data), whole=whole)
         print(f"report -> {path}")
         return path
 
     def call(self, script: str, *arguments: str) -> int:
-        """Run another script of this project (a path from its root) in a process of its own; 0 where it succeeds.
-
-        Raises what its exit status means (`common.other_commands.check_status`).
-        """
+        """Run a script of this project (a path from its root) in its own process. Raises as `check_status` does."""
         run_command(script, *arguments)
         return 0
 
@@ -157,8 +160,7 @@ class Chapter:
         """The report of a checkpoint on seeds 0, 1, …, made where none of these weights and as many exists."""
         from eval import EvalConfig, describe, evaluate
 
-        # Among the reader's files: what is published are comparisons.
-        path = self.file(f"{checkpoint.stem.lower()}_eval.json", dataclasses.replace(mode, publish=False))
+        path = self.file(f"{checkpoint.stem.lower()}_eval.json", mode.private)
         episodes = 2 if mode.smoke else episodes
         if path.exists() and checkpoint.exists():
             earlier = load(path, EvalReport)
@@ -186,14 +188,13 @@ class Chapter:
 
     def run_all(self, steps: dict[str, Callable[[], Any]], mode: _Mode = DEFAULT, next_command: str = "",
                 given: str | None = None) -> int:  # fmt: skip
-        """Run `steps` in order until one fails; returns its exit status. Writes the report `all`.
+        """Run `steps` in order until one fails; returns its exit status. Writes the report `all`; says what comes next.
 
-        After an interruption or a failure, the same command on the same commit goes on with the step that was not
-        finished. `next_command` is printed at the end.
+        After an interruption or a failure, the same command with the same code goes on with the step that failed.
         """
-        state = self.file("all.json", dataclasses.replace(mode, publish=False))
-        copy = self.file("all.json", mode, given)
-        status = run_continued(steps, state, f"{self.name}_all", dataclasses.asdict(mode), copy)
+        state, copy = self.file("all.json", mode.private), self.file("all.json", mode, given)
+        settings, whole = dataclasses.asdict(mode), mode.publish and not given
+        status = run_continued(steps, state, f"{self.name}_all", settings, copy, only_whole=whole)
         if not status and next_command:
             print(f"next:\n  {next_command}")
         return status

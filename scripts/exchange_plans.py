@@ -20,8 +20,8 @@ from analysis.control_tables import bundle_text
 from analysis.reports import DataReport, save
 from common.cli import guarded, parse
 from common.errors import UserError
-from common.files import parse_json, write_json
-from common.provenance import git_state, metadata
+from common.files import parse_json, sha256, write_json
+from common.provenance import code_hash, git_state, metadata
 from common.seeds import format_seeds, parse_seeds
 
 TASKS = ("FetchReach-v4", "FetchPush-v4", "FetchPickAndPlace-v4")
@@ -51,15 +51,16 @@ def agent_of(plan: str, execution: str, policy: Any, reach: Any, env: Any, copy:
 
 
 def exchanged(env_id: str, ckpt: str, seeds: list[int], delay: int, keep: Path | None) -> dict[str, Any]:
-    """The four pairs on one task, summarised; what `keep` holds of this commit is not run again."""
+    """The four pairs on one task, summarised; what `keep` holds of this code and policy is not run again."""
     import torch
 
     from envs.rollout import run_episode
     from envs.task import Task
 
     torch.set_num_threads(1)
-    policy = acting_policy(ckpt, env_id)
-    reach = acting_policy(str(REFERENCE / f"{TASKS[0]}.zip"), TASKS[0])
+    of_reach = str(REFERENCE / f"{TASKS[0]}.zip")
+    policy, reach = acting_policy(ckpt, env_id), acting_policy(of_reach, TASKS[0])
+    weights = [sha256(Path(path).read_bytes()) for path in (ckpt, of_reach)]
     plain, late = Task(env_id), Task(env_id, (f"delay:steps={delay}",))
     copy, results = plain.make(), {}
     copy.reset(seed=0)
@@ -68,7 +69,7 @@ def exchanged(env_id: str, ckpt: str, seeds: list[int], delay: int, keep: Path |
         for plan, execution in PAIRS:
             label = f"plan {plan}, execution {execution}, {name}"
             file = keep and keep / f"{env_id}_{label.replace(' ', '_').replace(',', '')}_{len(seeds)}.json"
-            stamp = [*git_state(), Path(ckpt).name, seeds]
+            stamp = [git_state()[0], code_hash(), *weights, seeds]
             rows = _kept(file, stamp)
             if rows is None:
                 agent = agent_of(plan, execution, policy, reach, env, copy)
@@ -99,7 +100,7 @@ def main(env: str | None = None, ckpt: str | None = None, n_episodes: int = 200,
         ckpt: Another checkpoint of it than the reference policy.
         n_episodes: Episodes a row, from seed 0 on.
         delay: Steps by which actions come late in the second half of the table.
-        keep: Folder for the episodes of this commit, which are then not run again.
+        keep: Folder for the episodes of this code, which are then not run again.
         json_out: Report to write.
     """
     if ckpt and not env:

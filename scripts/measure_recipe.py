@@ -56,7 +56,8 @@ class MeasureConfig:
 def one_seed(config: MeasureConfig, seed: int, folder: Path) -> tuple[TrainMeta, EvalReport]:
     """Train and evaluate one seed, or read what an earlier call left of it.
 
-    Raises `UserError` where a finished run of that name has other settings than the recipe and this call.
+    Raises `UserError` where a finished run of that name has other settings than the recipe and this call, and
+    `KeyboardInterrupt` where the training was stopped: half of a run measures nothing.
     """
     from eval import EvalConfig, evaluate
     from train import resolved_for, run
@@ -71,6 +72,8 @@ def one_seed(config: MeasureConfig, seed: int, folder: Path) -> tuple[TrainMeta,
     if not (meta_file.exists() and load(meta_file, TrainMeta).status == "finished"):
         run(wanted)
     meta = load(meta_file, TrainMeta)
+    if meta.status != "finished":
+        raise KeyboardInterrupt
     other = [key for key, value in resolved_for(wanted).settings.items() if meta.config.get(key) != value]
     if other:
         raise UserError(f"{meta_file} is a run with another {', '.join(other)}; move it away to measure the recipe.")
@@ -97,6 +100,9 @@ def measured_block(data: dict[str, Any], report_file: str) -> str:
 def measure(config: MeasureConfig) -> int:
     """All seeds, the summary and the recipe's block; returns the exit status."""
     seeds = parse_seeds(config.seeds)[: 1 if config.smoke else None]
+    if len(seeds) < 3 and not config.smoke:
+        # They would replace what more seeds said, in the reports and in the recipe.
+        raise UserError(f"--seeds {config.seeds}: at least three seeds make a recipe.")
     if config.smoke:
         import tempfile
 

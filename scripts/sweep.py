@@ -9,7 +9,8 @@ failed one is tried once more and then reported; `--retry` tries those again.
 
 On this machine the sweep works until nothing is left; Ctrl-C and SIGTERM go to the runs, which save. With `--executor
 slurm` it submits what is not yet submitted, collects what there is, and returns; call it again to collect, or give
-`--wait`. `configs/sweep.py` describes the JSON. The report is `results/sweeps/<name>.json`.
+`--wait`. `configs/sweep.py` describes the JSON. The report is `results/sweeps/<name>.json`; where
+there is a finished one, the report of a sweep that is not finished is `sweeps/<name>/report.json`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import Literal
 
 from tyro.conf import Positional
 
-from analysis.reports import save
+from analysis.reports import DataReport, load, save
 from common.cli import guarded, parse
 from common.errors import UserError
 from common.files import check_writable
@@ -118,6 +119,11 @@ def on_slurm(sweep: Sweep, folder: Path, config: SweepConfig) -> dict[str, str]:
         time.sleep(config.poll_s)
 
 
+def was_finished(path: Path) -> bool:
+    """Whether a whole sweep's report is at `path`, which then stays until another one is whole."""
+    return path.exists() and load(path, DataReport).status == "finished"
+
+
 def sweep_and_tell(config: SweepConfig) -> int:
     """Everything; the exit status: 0, 1 where a run failed twice, 2 a mistake, 128 + the signal that stopped it."""
     check_flags(config)
@@ -140,6 +146,8 @@ def sweep_and_tell(config: SweepConfig) -> int:
             number = run_here(sweep.jobs, config.slots or 1, lambda line: print(line, flush=True))
         settings = {"executor": config.executor, "slots": config.slots, "smoke": config.smoke}
         report = make_report(sweep, settings, {name: state.split(" (")[0] for name, state in states.items()})
+        if report.status != "finished" and not config.json_out and was_finished(path):
+            path = folder / "report.json"
         save(path, report)
         status = tell(sweep, report, path)
     if config.smoke and status == 0:

@@ -109,3 +109,15 @@ def test_tables_and_figure_show_a_task_without_an_object() -> None:
     text = differences_text("Reach", paired_rows(each, each, FLAGS[:2], list(METRICS)))
     assert "+0.0 points" in text and "energy" in text and "force" not in text
     assert len(sweep_figure("scaling", 1, {"Reach": rows, "Push": rows}).axes) == 8
+
+
+def test_a_time_that_few_episodes_have_is_not_drawn() -> None:
+    solved, never = (
+        control_row(trace([0, *middle, end], [0.1, 0.2])) for middle, end in (([0.06], 0.08), ([0.2], 0.3))
+    )
+    rows = [{"agent": "policy", "value": value, **summarise([solved] * n + [never] * (200 - n))}
+            for value, n in ((1.0, 200), (0.5, 30), (0.2, 29))]  # fmt: skip
+    success, time, *_ = sweep_figure("scaling", 1, {"Reach": rows}).axes
+    drawn = [[line for line in axes.lines if line.get_label() == "policy"][0] for axes in (success, time)]
+    assert [list(line.get_xdata()) for line in drawn] == [[0.2, 0.5, 1.0], [0.5, 1.0]]
+    assert "of those ever solved" in time.get_ylabel()

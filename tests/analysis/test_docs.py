@@ -23,13 +23,14 @@ def root(tmp_path: Path) -> Path:
         json.dumps(
             {
                 "rate": rate,
-                "rows": [{"d": 0.0213}],
+                "rows": [{"d": 0.0213, "steps_to_95": None, "pytest_s": None}],
                 "wall_clock_s": 90,
                 "hardware": machine,
                 "alike": {"mean": 0.5, "low": 0.5, "high": 0.5},
                 "over": {"mean": 0.8, "low": 0.7, "high": 0.9},
                 "gain": {"difference": -0.03, "low": -0.08, "high": 0.02},
                 "beyond": {"value": 0.05, "low": 0.05, "high": 0.05, "beyond": True},
+                "sudden": {"value": 0.025, "low": 0.025, "high": 0.025, "beyond": False},
                 "nothing": {"value": 0.0, "low": 0.0, "high": 0.0, "beyond": False},
                 "size": {"value": 0.0182, "low": 0.016, "high": 0.02, "beyond": True},
             }
@@ -51,8 +52,12 @@ def root(tmp_path: Path) -> Path:
         ("results/a.json size mm", "over 18.2 mm [16.0, 20.0]"),
         ("results/a.json beyond mm", "beyond 50 mm"),
         ("results/a.json nothing mm", "below half at 0"),
+        ("results/a.json sudden mm", "25.0 mm [25.0, 25.0]"),
+        ("results/a.json nothing span", "0.00 in every resample"),
         ("results/a.json size span", "0.02 [0.02, 0.02]"),
         ("results/a.json rows.0.d .3f", "0.021"),
+        ("results/a.json rows.0.steps_to_95 ,d", "not reached"),
+        ("results/a.json rows.0.pytest_s seconds", "not measured"),
         ("results/a.json rate prose", "97.0% (97 of 100; 95% interval 91.5 to 99.0)"),
         ("results/a.json wall_clock_s minutes", "1.5 min"),
         ("results/a.json rows.0.d ms", "21.30 ms"),
@@ -97,6 +102,14 @@ def test_code_is_dedented_and_filling_twice_changes_nothing(root: Path) -> None:
 def test_a_number_without_a_report_is_refused(root: Path, mark: str) -> None:
     with pytest.raises(UserError):
         docs.fill(f"= <!--value {mark}--><!--/value-->", root)
+
+
+@pytest.mark.parametrize("status", ["running", "interrupted", "failed"])
+def test_half_a_command_does_not_tell_how_long_it_takes(root: Path, status: str) -> None:
+    (root / "results/half.json").write_text(json.dumps({"status": status, "wall_clock_s": 60.0, "data": {"n": 3}}))
+    with pytest.raises(UserError, match=status):
+        docs.fill("= <!--value results/half.json wall_clock_s minutes--><!--/value-->", root)
+    assert "-->3<!--" in docs.fill("= <!--value results/half.json data.n d--><!--/value-->", root)
 
 
 def test_a_region_that_is_not_there_is_refused(root: Path) -> None:

@@ -71,3 +71,8 @@ def test_the_page_is_made_of_what_there_is(tmp_path: Path, metas: list[TrainMeta
     data = gather(tmp_path)
     assert set(draw(data)) == {"stress_task", "stress_object", "stages", "arms"}
     assert data["shift"]["recipe"]["success"]["n"] == 500 and data["shift"]["no_input_map"]["success"]["successes"] == 0
+    # Trained again, and `eval` alone repeated: the other points are of other weights.
+    mixed = {NOMINAL: point | {"sha256": "1"}, "object_mass=4": point}
+    save(tmp_path / f"{name}.json", DataReport(**metadata({}), name=name, data=mixed))
+    with pytest.raises(UserError, match="several weights"):
+        gather(tmp_path)

@@ -107,3 +107,5 @@ def test_the_trends_are_promised_minus_obtained() -> None:
     names = ("healthy", "one_critic", "entropy_from_1", "entropy_from_0.005")
     left, right = trends_figure({name: [run, run] for name in names}).axes
     assert len(left.lines) == 5 and len(right.lines) == 6 and right.get_yscale() == "log"
+    end = run["trend"][-1]["success"]
+    assert {text.get_text() for text in right.texts} == {f"{2 * end['successes']} of {2 * end['n']}"}

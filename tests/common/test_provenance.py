@@ -140,6 +140,23 @@ def test_git_state_of_a_clean_and_a_changed_tree(tmp_path: Path, monkeypatch: py
     assert state() == (commit, True)
 
 
+def test_the_hash_of_the_code_changes_with_it_and_with_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    for name in ("train.py", "envs/__init__.py", "envs/inner/task.py", "scripts/a.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1")
+    hashes = [provenance.code_hash.__wrapped__()]
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs/notes.py").write_text("1")
+    assert provenance.code_hash.__wrapped__() == hashes[0]
+    for name in ("train.py", "envs/inner/task.py", "scripts/a.py", "envs/new.py"):
+        (tmp_path / name).write_text("2")
+        hashes.append(provenance.code_hash.__wrapped__())
+    assert len(set(hashes)) == 5
+
+
 def test_without_git_and_without_a_gpu_nothing_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert provenance.git_state.__wrapped__() == (None, None)

@@ -32,7 +32,7 @@ def test_the_episodes_are_those_of_eval() -> None:
         assert found.checkpoint_sha256 == report.checkpoint_sha256
 
 
-def test_what_was_kept_is_not_run_again(tmp_path: Path) -> None:
+def test_what_was_kept_is_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     CALLS.clear()
     points = [Point("zero", "FetchReach-v4", (f"delay:steps={k}",), {"k": k}) for k in (0, 1)]
     told: list[Any] = []
@@ -41,6 +41,10 @@ def test_what_was_kept_is_not_run_again(tmp_path: Path) -> None:
                           keep=tmp_path, tell=told.append)  # fmt: skip
     assert CALLS == [5, 5] and told == again
     assert again[0].rows == first[0].rows and again[0].point.labels == {"name": "other"}
+    # Other code may do something else with the same commit: a reader edits and runs again.
+    monkeypatch.setattr("evaluation.grid.code_hash", lambda: "edited")
+    evaluate_grid(points[:1], [5], row, keep=tmp_path)
+    assert CALLS.pop() == 5 and CALLS == [5, 5]
     # Other seeds are other episodes, and a file that was cut short is no result.
     evaluate_grid(points[:1], [6], row, keep=tmp_path)
     assert CALLS == [5, 5, 6]

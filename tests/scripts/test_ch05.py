@@ -53,7 +53,7 @@ def test_a_finished_curriculum_is_kept_and_another_schedule_refused(script: Modu
     save("checkpoints/ch05_curriculum_seed0.meta.json", meta)
     script.chapter.write("ch05_curriculum_seed0_schedule", {"schedule": vars(Schedule()), "widened_at": []})
     curriculum = script.chapter.commands["curriculum"]
-    assert curriculum(0) == 0
+    assert curriculum(0) == 0 == curriculum(0, mode=script.DEFAULT.__class__(publish=True))
     with pytest.raises(UserError, match="another schedule"):
         curriculum(0, schedule=Schedule(threshold=0.6))
 

@@ -55,6 +55,23 @@ def test_baseline_and_exchange(script: ModuleType, load_script: Callable[[str], 
     }  # fmt: skip
 
 
+def test_plans_of_other_weights_are_carried_out_again(
+    load_script: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the file has the same name: a run that was trained again, or one in another folder."""
+    exchange, asked = load_script("exchange_plans"), []
+    monkeypatch.setattr(exchange, "acting_policy", lambda path, env_id: None)
+    monkeypatch.setattr(exchange, "agent_of", lambda *arguments: asked.append(arguments[0]))
+    monkeypatch.setattr(exchange, "control_row", lambda trace: {"success": True})
+    monkeypatch.setattr(exchange, "summarise", lambda rows: {})
+    monkeypatch.setattr("envs.rollout.run_episode", lambda agent, env, seed: None)
+    policy = tmp_path / "policy.zip"
+    for weights, times in ((b"first", 8), (b"first", 8), (b"second", 16)):
+        policy.write_bytes(weights)
+        exchange.exchanged(REACH, str(policy), [0], 2, tmp_path / "kept")
+        assert len(asked) == times
+
+
 @pytest.mark.skipif(choose_backend()[0] is None, reason="no rendering here")
 def test_a_film_of_both(script: ModuleType) -> None:
     assert script.chapter.commands["video"](env=REACH, seeds="0", mode=script.DEFAULT.__class__(smoke=True)) == 0

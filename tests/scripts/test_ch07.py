@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from analysis.reports import DataReport, load
+from analysis.reports import DataReport, TrainMeta, load, save
 from common.errors import UserError
 from configs.perturbations import ACTION, OBSERVATION, PARTS
 from envs.task import Task
@@ -57,6 +57,15 @@ def test_clean_against_trained_under_noise(script: ModuleType, capsys: pytest.Ca
     gain = data["gains"]["true_goals_0.05"]
     assert gain["area"]["value"] == 0 and gain["improvement"]["value"] == 0.5
     assert "true_goals_0.05 minus clean: " in capsys.readouterr().out
+
+
+def test_half_a_run_is_no_seed_of_a_curve(script: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    ships = load(ROOT / f"checkpoints/reference/{REACH}.meta.json", TrainMeta)
+    for seed, status in enumerate(("finished", "interrupted", "running")):
+        Path(f"checkpoints/sac_her_{REACH}_seed{seed}.zip").touch()
+        save(f"checkpoints/sac_her_{REACH}_seed{seed}.meta.json", ships.model_copy(update={"status": status}))
+    assert script.paths_of(None, REACH, script.DEFAULT) == [f"checkpoints/sac_her_{REACH}_seed0.zip"]
+    assert "seed1.zip is left out: its run is interrupted" in capsys.readouterr().out
 
 
 def test_training_under_noise_names_its_wrapper(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -106,6 +107,47 @@ def test_all_continues_with_the_step_that_failed(helper: ModuleType, capsys: pyt
     Path("runs/ch09/all.json").write_text(json.dumps(state | {"commit": "0" * 40}))
     chapter.run_all(steps)
     assert ran[5:] == ["first", "second"] * 2
+
+
+def test_all_does_again_what_was_done_with_other_arguments_or_by_other_code(
+    helper: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chapter, ran = helper.Chapter("ch09", "?"), []
+
+    def run_all(episodes: int) -> int:
+        return chapter.run_all({"first": partial(ran.append, episodes), "second": lambda: 3})
+
+    for episodes in (100, 100, 500):
+        run_all(episodes)
+    assert ran == [100, 500]
+    monkeypatch.setattr("persistence.continued_steps.code_hash", lambda: "edited")
+    run_all(500)
+    assert ran == [100, 500, 500]
+
+
+def test_all_that_fails_leaves_what_was_published(helper: ModuleType) -> None:
+    chapter, published = helper.Chapter("ch09", "?"), helper._Mode(publish=True)
+    steps = {"first": lambda: 0, "second": lambda: 0}
+    assert chapter.run_all(steps, published) == 0
+    assert chapter.run_all(steps | {"second": lambda: 3}, published) == 3
+    assert load("results/ch09_all.json", DataReport).status == "finished"
+    assert load("runs/ch09/all.json", DataReport).status == "failed"
+
+
+def test_publishing_less_than_what_is_published_is_refused(helper: ModuleType) -> None:
+    chapter, published = helper.Chapter("ch09", "?"), helper._Mode(publish=True)
+    more = {"Reach": {"policy": 1, "scripted": [1, 2]}, "Push": {"policy": 1}}
+    chapter.write("found", more, published, seeds=[0, 1])
+    less = ({"Reach": more["Reach"]}, more | {"Reach": {"policy": 1}})
+    for data, seeds, lost in (*((part, [0, 1], "data.") for part in less), (more, [0], "seed 1")):
+        with pytest.raises(UserError, match=lost):
+            chapter.write("found", data, published, seeds=seeds)
+    chapter.write("found", less[0], helper.DEFAULT, seeds=[0])
+    chapter.write("found", more | {"Reach": {"policy": 2, "scripted": [1]}}, published.private, seeds=[0, 1])
+    assert load("results/ch09_found.json", DataReport).data == more
+    # The same again, longer or shorter lists, and more of it are no loss.
+    chapter.write("found", more | {"Reach": {"policy": 2, "scripted": [1]}, "Slide": {}}, published, seeds=[0, 1, 2])
+    assert load("results/ch09_found.json", DataReport).data["Reach"]["policy"] == 2
 
 
 KILLED = """

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 import yaml
 
-from analysis.reports import DataReport, EvalReport, TrainMeta, load
+from analysis.reports import DataReport, EvalReport, TrainMeta, load, save
 from common.errors import UserError
 from common.renamed import today
 from configs.train_config import TrainConfig
@@ -54,6 +54,25 @@ def test_a_finished_run_with_other_settings_is_not_the_recipes(
     run(TrainConfig(**known, gamma=0.5, out=str(out)))
     with pytest.raises(UserError, match=r"another .*\bgamma\b"):
         script.measure(script.MeasureConfig(**known))
+
+
+def test_half_a_run_and_fewer_than_three_seeds_are_no_measurement(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.mkdtemp", lambda prefix: str(tmp_path / "out"))
+    known = {"algo": "sac", "her": True, "env": "FetchReach-v4"}
+
+    def stopped(config: TrainConfig) -> None:
+        meta = load(ROOT / "results/recipes/sac_her_FetchReach-v4/seed0_train.json", TrainMeta)
+        save(f"{config.out}.meta.json", meta.model_copy(update={"status": "interrupted"}))
+
+    monkeypatch.setattr("train.run", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        script.measure(script.MeasureConfig(**known, smoke=True))
+    assert not list((tmp_path / "out").glob("*.json")), "a summary of half a run"
+    with pytest.raises(UserError, match="three seeds"):
+        script.measure(script.MeasureConfig(**known, seeds="0,1"))
 
 
 def committed_recipes() -> list[Path]:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from analysis.reports import DataReport, load
+from analysis.reports import DataReport, load, save
+from common.provenance import metadata
 
 COMMAND = {"algo": "ppo", "env": "FetchReachDense-v4", "device": "cpu", "track": "none"}
 
@@ -57,6 +58,22 @@ def test_a_mistake_is_one_line_before_anything_starts(
 def test_a_missing_file_is_one_line(script: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     assert script.main(["none.json"]) == 2
     assert capsys.readouterr().err == "error: cannot read none.json: No such file or directory.\n"
+
+
+def test_a_stopped_sweep_leaves_the_report_of_a_finished_one(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(script, "run_here", lambda *a: 2)
+    write()
+    whole = DataReport(**metadata({}), name="sweep", data={"rows": []})
+    save("results/sweeps/s.json", whole)
+    for flags, place in (
+        ([], "sweeps/s/report.json"),
+        (["--json-out", "results/sweeps/s.json"], "results/sweeps/s.json"),
+    ):
+        assert load("results/sweeps/s.json", DataReport) == whole
+        assert script.main(["s.json", *flags]) == 130
+        assert load(place, DataReport).status == "running" and f"report -> {place}" in capsys.readouterr().out
 
 
 def test_smoke_is_small_and_elsewhere(script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
