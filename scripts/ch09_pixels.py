@@ -38,7 +38,6 @@ from configs.sweep import words
 
 chapter = Chapter("ch09", "What does it cost to see, rather than be told?")
 REACH_ARMS = ("state", "pixels", "pixels_drq")
-PUBLISHED = "results/ch09_push_comparison.json"
 Pair = tuple[TrainMeta, EvalReport]
 PUSH_ARMS = tuple(arm for arm, chosen in ARMS.items() if chosen.env == PUSH)
 
@@ -97,8 +96,8 @@ def compare(seeds: str = "0,1", arms: str = ",".join(REACH_ARMS), report: str = 
 
 
 @chapter.command("push-compare")
-def push_compare(seeds: str = "0,1", arms: str = ",".join(PUSH_ARMS), beside: str = PUBLISHED,
-                 mode: Mode = DEFAULT) -> int:  # fmt: skip
+def push_compare(seeds: str = "0,1", arms: str = ",".join(PUSH_ARMS),
+                 beside: str = "results/ch09_push_comparison.json", mode: Mode = DEFAULT) -> int:  # fmt: skip
     """What of Push has been trained, arm by arm, and how far each run came; only smoke mode trains here.
 
     Runs that are not on this machine are taken from the report `beside`.
