@@ -27,6 +27,7 @@ import numpy as np
 
 from common.errors import UserError, closest
 from wrappers.actions import DelayAction, ScaleAction
+from wrappers.hindsight import layers
 from wrappers.joints import ARM
 from wrappers.noise import ObservationNoise
 from wrappers.registry import register
@@ -147,6 +148,9 @@ class Robot(SeededWrapper, ABC):
     def __init__(self, env: gym.Env):
         if not hasattr(env.unwrapped, "set_distribution"):
             raise ValueError("the factors are those of a Fetch task")
+        if any(isinstance(layer, Robot) for layer in layers(env)):
+            # Both write into one model, the inner one last.
+            raise ValueError("a task has one robot, and a `plant` or `randomize` is inside already; leave one out.")
         self.gain = ScaleAction(env, 1.0)
         self.delay = DelayAction(self.gain, 0)
         self.noise = ObservationNoise(self.delay, 0.0, scale="sensor")

@@ -133,6 +133,13 @@ def test_ratios_are_to_the_object_that_the_options_name() -> None:
     assert (task.distribution.object_mass, task.distribution.object_friction) == (4, 1)
 
 
+def test_a_task_has_one_robot() -> None:
+    """Of two, the inner one would write over the other's mass, lag and damping without a word."""
+    for wrappers in (("plant", "plant:mass=2"), ("plant:lag=2", "randomize"), ("randomize", "plant:delay=1")):
+        with pytest.raises(UserError, match="one robot"):
+            Task(PUSH, wrappers).make()
+
+
 def test_a_task_without_an_object_has_no_factors_of_it() -> None:
     env = Task("FetchReach-v4", ("randomize",)).make()
     assert set(env.reset(seed=0)[1]["robot"]) == {n for n, f in FACTORS.items() if not f.of_object}
