@@ -123,6 +123,8 @@ def build(settings: dict[str, Any], env: VecEnv, device: str) -> BaseAlgorithm:
         _check_goals_are_measured(env)
     try:
         model = BACKENDS[settings["backend"]].build(settings, env, device)
+    except UserError:
+        raise
     except ValueError as error:
         # An encoder may not fit what the task shows.
         if not settings.get("encoder"):

@@ -30,8 +30,8 @@ def segment_seed(seed: int, segment: int) -> int:
 def segment_lengths(settings: dict[str, Any], episode: int | None) -> tuple[int, int]:
     """(steps in all, steps in one segment), over all environments together: whole episodes and whole rollouts.
 
-    `episode` is the time limit in steps, None for a task without one. Raises `UserError` where the replay buffer is
-    smaller than one episode of each environment.
+    `episode` is the time limit in steps, None for a task without one. Raises `UserError` where the replay buffer does
+    not hold the shortest segment that there can be.
     """
     n_envs = settings["n_envs"]
     if settings["algo"] == "ppo":
@@ -44,7 +44,11 @@ def segment_lengths(settings: dict[str, Any], episode: int | None) -> tuple[int,
         # The rows of one segment must not overtake each other in the ring buffer.
         most = (settings["buffer_size"] // n_envs - 1) * n_envs // unit * unit
         if most < unit:
-            raise UserError(f"--buffer-size {settings['buffer_size']} holds less than an episode of each environment.")
+            rounds = f" and whole rounds of --train-freq {settings['train_freq']}" if settings["train_freq"] > 1 else ""
+            raise UserError(
+                f"--buffer-size {settings['buffer_size']} is too small: a segment has at least {unit:,} steps, whole "
+                f"episodes of {n_envs} environments{rounds}, so {unit + n_envs:,} transitions are needed."
+            )
         segment = min(segment, most)
     return total, segment
 

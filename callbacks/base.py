@@ -29,7 +29,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 
 from analysis.reports import Evaluation
 from common.errors import UserError
@@ -65,6 +65,17 @@ class RunCallback(BaseCallback):
         return True
 
 
+class Together(CallbackList):
+    """Callbacks one after another, as Stable-Baselines3 calls a list of them; notes whether one ended the training."""
+
+    ended = False
+
+    def _on_step(self) -> bool:
+        going_on = super()._on_step()
+        self.ended = self.ended or not going_on
+        return going_on
+
+
 class Hooks:
     """All callbacks of a run, stock ones among them, in the order in which they are called.
 
@@ -72,8 +83,8 @@ class Hooks:
     """
 
     def __init__(self, callbacks: Iterable[BaseCallback], model: BaseAlgorithm):
-        self.all = list(callbacks)
-        self.own = [callback for callback in self.all if isinstance(callback, RunCallback)]
+        self.all = Together(list(callbacks))
+        self.own = [callback for callback in self.all.callbacks if isinstance(callback, RunCallback)]
         self.stateful: dict[str, RunCallback] = {}
         for callback in self.own:
             callback.model = model

@@ -63,9 +63,14 @@ class Curriculum(RunCallback):
         return between(self.start, self.end, self.stage / self.stages)
 
     def on_segment_start(self, segment: int) -> None:
-        """Widen if the newest episodes say so, and tell every environment, which draws from it at its next reset."""
+        """Widen if the newest episodes say so, and tell every environment, which draws from it at its next reset.
+
+        What the curriculum does not name stays as it is, such as an option `object_mass`.
+        """
         self.widen()
-        self.training_env.env_method("set_distribution", self.distribution)
+        now = self.training_env.get_attr("distribution", indices=[0])[0]
+        named = {name: value for name, value in dataclasses.asdict(self.distribution).items() if value is not None}
+        self.training_env.env_method("set_distribution", dataclasses.replace(now, **named))
 
     def widen(self) -> None:
         """One stage up where the newest episodes succeeded often enough; the count begins again."""

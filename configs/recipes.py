@@ -238,8 +238,14 @@ def _raise_learning_starts(config: TrainConfig, values: dict[str, Any], sources:
 
 
 def _take_the_kernel_for_encoders(values: dict[str, Any], sources: dict[str, str]) -> None:
-    """Written-out gradients are for perceptrons. Raises `UserError` where a flag or a recipe asks for them here."""
+    """Written-out gradients and the input map are for perceptrons. Raises `UserError` on a flag that asks for them."""
     inside = values["encoder"] != "none" and not BACKENDS[values["backend"]].reads_vectors
+    for key in ("normalise", "relative_goal"):
+        if inside and sources.get(key) == "flag":
+            flag = key.replace("_", "-")
+            raise UserError(
+                f"--{flag} is for perceptrons: --encoder {values['encoder']} reads observations as they are."
+            )
     if not inside or values.get("kernel", "autograd") == "autograd":
         return
     if sources["kernel"] != "default":

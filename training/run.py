@@ -111,7 +111,8 @@ class Run(PreparedRun):
         model.lr_schedule = falling_rate(rate, end_factor, before + steps, self.total)
         log_interval = 1 if settings["algo"] == "ppo" else settings["n_envs"]
         model.learn(steps, callback=self.hooks.all, log_interval=log_interval, reset_num_timesteps=False)
-        if model.num_timesteps < before + steps:
+        if self.hooks.all.ended:
+            # Perhaps at the segment's last step, which is then neither kept nor learned from.
             raise Interrupted(STOPPED_BY_CALLBACK)
         close_open_episodes(model)
         # What the last update logged belongs to this segment: a continued run would not know it any more.

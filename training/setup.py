@@ -50,15 +50,16 @@ class PreparedRun:
     def _has_goals(self) -> bool:
         """Whether success is defined on the task. Raises `UserError` where hindsight was asked for and cannot work."""
         from agents.build import check_observations
-        from envs.make import is_goal_conditioned
+        from envs.make import GOAL_KEYS, is_goal_conditioned
         from wrappers.hindsight import check_relabelling
 
         with contextlib.closing(self.task.make()) as probe:
             check_observations(probe.observation_space, self.settings["env"])
             if self.settings["her"]:
                 if not is_goal_conditioned(probe):
-                    what = self.task.describe()
-                    raise UserError(f"--her needs a goal-conditioned task; {what} has no achieved and desired goal.")
+                    shown, what = getattr(probe.observation_space, "spaces", {}), self.task.describe()
+                    missing = ", ".join(key for key in GOAL_KEYS if key not in shown) or "reward of other goals"
+                    raise UserError(f"--her needs a goal-conditioned task; {what} shows no {missing}.")
                 if self.task.wrappers:
                     check_relabelling(probe)
             # What a wrapper shows the policy is another matter.

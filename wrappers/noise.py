@@ -15,8 +15,9 @@ from typing import Any, Literal
 import gymnasium as gym
 import numpy as np
 
+from common.errors import UserError
 from wrappers.registry import register
-from wrappers.sensors import SensorWrapper, sensor_matrix
+from wrappers.sensors import SensorWrapper, place_of, sensor_matrix
 
 
 class Autoregression:
@@ -94,13 +95,15 @@ class ObservationNoise(SensorWrapper):
         return true + noise
 
     def measured_goal_at(self) -> int | None:
-        """With `true_goals`: where in `observation` the achieved goal is measured. Raises `ValueError` if nowhere."""
+        """With `true_goals`: where in `observation` the achieved goal is measured. Raises `UserError` if nowhere."""
         if not self.true_goals:
             return super().measured_goal_at()
         if self._copy is None:
-            self.reset()
+            # Not of this wrapper: its own reset asks here.
+            first, _ = self.env.reset()
+            self._copy = place_of(first["observation"].reshape(-1), first["achieved_goal"].reshape(-1))
         if self._copy is None:
-            raise ValueError("true_goals: the observation of this task holds no copy of the achieved goal.")
+            raise UserError("true_goals: the observation of this task holds no copy of the achieved goal.")
         return self._copy
 
 

@@ -83,6 +83,11 @@ class Pixels(gym.Wrapper):
         for name in self.views:
             if name not in (*CAMERAS, *known):
                 raise ValueError(f"no camera {name}; there are {', '.join([*CAMERAS, *known])}.")
+        if (channels := 3 * len(self.views) * frames) > size:
+            # Stable-Baselines3 takes the shortest side of a picture for its channels, and would turn it over.
+            raise ValueError(
+                f"{channels} channels of {size} by {size} pixels: fewer frames or views, or a larger size."
+            )
         self.cameras = [camera_of(model, CAMERAS.get(name, name)) for name in self.views]
         self._studio: Studio | None = None
         self._stack: deque[np.ndarray] = deque(maxlen=frames)

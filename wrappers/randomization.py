@@ -27,6 +27,7 @@ import numpy as np
 
 from common.errors import UserError, closest
 from wrappers.actions import DelayAction, ScaleAction
+from wrappers.hindsight import layers
 from wrappers.joints import ARM
 from wrappers.noise import ObservationNoise
 from wrappers.registry import register
@@ -89,9 +90,9 @@ def part(*factors: Factor) -> Callable[[Callable[[gym.Env, Values], None]], Call
     Factor("size", 1.0, 0.8, 1.2, "object's edges; nominal 5 cm", of_object=True),
 )
 def set_object(env: gym.Env, values: Values) -> None:
-    """Give the object its mass, friction and size."""
+    """Give the object its mass, friction and size: ratios to those that the environment's options name."""
     task = env.unwrapped
-    changes = {f"object_{name}": value for name, value in values.items()}
+    changes = {f"object_{name}": value * (getattr(env.made, f"object_{name}") or 1.0) for name, value in values.items()}
     task.set_distribution(dataclasses.replace(task.distribution, **changes))
 
 
@@ -140,17 +141,22 @@ def available(env: gym.Env) -> dict[str, Factor]:
 class Robot(SeededWrapper, ABC):
     """A Fetch task with named factors, all at their nominal values until `values` says otherwise.
 
-    Order, from the policy to the simulator: noise, delay, gain. `values` holds what the current episode has.
+    Order, from the policy to the simulator: noise, delay, gain. `values` holds what the current episode has; `made` is
+    the distribution that the options of the environment ask for.
     """
 
     def __init__(self, env: gym.Env):
         if not hasattr(env.unwrapped, "set_distribution"):
             raise ValueError("the factors are those of a Fetch task")
+        if any(isinstance(layer, Robot) for layer in layers(env)):
+            # Both write into one model, the inner one last.
+            raise ValueError("a task has one robot, and a `plant` or `randomize` is inside already; leave one out.")
         self.gain = ScaleAction(env, 1.0)
         self.delay = DelayAction(self.gain, 0)
         self.noise = ObservationNoise(self.delay, 0.0, scale="sensor")
         super().__init__(self.noise)
         self.nominal: dict[str, Any] = {}
+        self.made = env.unwrapped.distribution
         self.factors = available(env)
         self.values = {name: factor.nominal for name, factor in self.factors.items()}
 

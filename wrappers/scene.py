@@ -51,6 +51,9 @@ class Scene(SeededWrapper):
         self._pixels = next((layer for layer in _layers(env) if isinstance(layer, Pixels)), None)
         if self._pixels is None:
             raise ValueError("it changes pictures; `pixels` must come before it.")
+        if any(isinstance(layer, Scene) for layer in _layers(env)):
+            # Both write into one model, the inner one last.
+            raise ValueError("pictures have one `scene`, and there is one inside already; leave one out.")
         if camera + move > 0 and any(place.fixedcamid >= 0 for place in self._pixels.cameras):
             raise ValueError("cameras of the model cannot be turned or moved; free ones can.")
         self.drawn = drawn

@@ -58,8 +58,11 @@ def test_a_segment_longer_than_the_run() -> None:
 
 
 def test_a_buffer_without_room_for_an_episode() -> None:
-    with pytest.raises(UserError, match="--buffer-size 150"):
+    with pytest.raises(UserError, match="--buffer-size 150 .* 200 .* 204 "):
         segment_lengths(off_policy(buffer_size=150), 50)
+    # An episode of each of four environments fits, seven times fifty steps of each do not.
+    with pytest.raises(UserError, match="--buffer-size 1000 .* 1,400 .* --train-freq 7, .* 1,404 "):
+        segment_lengths(off_policy(buffer_size=1000, train_freq=7), 50)
 
 
 def test_seeds_of_segments() -> None:

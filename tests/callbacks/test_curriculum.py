@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from callbacks.curriculum import PICK_AND_PLACE, REACH, Curriculum, between
 from common.errors import UserError
 from envs.distributions import Distribution
 from envs.make import make_env
+from envs.task import Task
 from tests.contract.runs import assert_same_run, meta
 from train import TrainConfig, run
 
@@ -35,6 +37,15 @@ def test_the_last_stage_is_the_task_itself(task: str, end: Distribution) -> None
     for seed in range(10):
         a, b = env.reset(seed=seed)[0], plain.reset(seed=seed)[0]
         assert all(np.array_equal(a[key], b[key]) for key in a)
+
+
+def test_what_it_does_not_name_stays_as_the_options_say() -> None:
+    curriculum = Curriculum(NEAR, Distribution(goal_range=0.1))
+    env = Task("FetchPush-v4", options={"object_mass": 3, "goal_range": 0.12}).make_vec(2)
+    curriculum.model = SimpleNamespace(get_env=lambda: env)
+    curriculum.on_segment_start(0)
+    assert env.get_attr("distribution") == [Distribution(goal_range=0.02, object_mass=3)] * 2
+    env.close()
 
 
 class Cut(BaseCallback):

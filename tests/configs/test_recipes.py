@@ -28,6 +28,18 @@ def config(**known: Any) -> TrainConfig:
     return TrainConfig(**(FREE | known))
 
 
+def test_an_encoder_has_no_input_map() -> None:
+    """Neither flag would change anything, and a run with and without would be taken for an experiment."""
+    for flags in ({"normalise": False}, {"relative_goal": False}):
+        with pytest.raises(UserError, match="is for perceptrons: --encoder cnn"):
+            resolve(config(encoder="cnn", **flags))
+        # An encoder that stands outside the learner makes vectors for it.
+        assert (
+            resolve(config(algo="sac", backend="locating", encoder="locating", **flags)).settings.items()
+            >= flags.items()
+        )
+
+
 @pytest.mark.parametrize(("algo", "her"), ALGORITHMS)
 def test_every_gap_is_filled_and_says_from_where(algo: str, her: bool) -> None:
     done = resolve(config(algo=algo, her=her))

@@ -172,6 +172,16 @@ def test_another_callback_is_named_before_anything_is_trained(place: Path) -> No
     assert meta(place / "a")["steps"] == 60
 
 
+@pytest.mark.parametrize("at", [60, 120], ids=["a segment's end", "the run's end"])
+def test_a_run_ended_at_the_last_step_of_a_segment_loses_none_of_it(place: Path, at: int) -> None:
+    """Stable-Baselines3 neither keeps that step nor learns from it, so it is trained again."""
+    assert run(config("whole")).status == "finished"
+    cut = run(config("cut"), callbacks=[Once(at, lambda: False)])
+    assert (cut.status, cut.steps) == ("interrupted", at - 20)
+    assert run(config("cut")).status == "finished"
+    assert_same_run(place / "whole", place / "cut")
+
+
 def test_a_callback_can_fail_the_run(place: Path) -> None:
     class Warn(RunCallback):
         def on_evaluation(self, result: Evaluation) -> None:

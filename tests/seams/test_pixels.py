@@ -119,7 +119,10 @@ def test_learners_that_are_told_more_say_what_they_need(
 def test_hindsight_needs_goals_and_says_so(tmp_path: Path, commands: Any) -> None:
     line = commands(f"train --algo sac --her --env {ENV} --wrap pixels:goal_mode=none --encoder nature --out a",
                     tmp_path).one_line()  # fmt: skip
-    assert "--her needs a goal-conditioned task" in line
+    assert "--her needs a goal-conditioned task" in line and "shows no achieved_goal, desired_goal." in line
+    line = commands(f"train --algo sac --her --env {ENV} --wrap pixels:proprioception=false --encoder nature --out a",
+                    tmp_path).one_line()  # fmt: skip
+    assert "shows no observation." in line
 
 
 def test_pictures_are_not_read_without_an_encoder(tmp_path: Path, commands: Any) -> None:

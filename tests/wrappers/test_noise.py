@@ -154,6 +154,14 @@ def test_true_goals_pass_a_filter_untouched() -> None:
         assert abs(seen["observation"][3:6] - seen["achieved_goal"]).max() > 1e-3
 
 
+def test_true_goals_need_a_copy_to_measure() -> None:
+    """Behind a first one there is none: the achieved goal is true and the copy of it noisy."""
+    env = Task("FetchPush-v4", ("obs_noise:true_goals=true", "obs_noise:true_goals=true")).make()
+    for ask in (env.get_wrapper_attr("measured_goal_at"), env.reset):
+        with pytest.raises(UserError, match="holds no copy of the achieved goal"):
+            ask()
+
+
 def test_a_dropout_holds_the_measurement_and_its_copy() -> None:
     prob, steps, frozen, episodes = 0.1, 4, 0, 60
     task = Task("FetchReach-v4", ("obs_noise:std=0.01", f"obs_dropout:prob={prob},steps={steps}"))

@@ -125,6 +125,8 @@ def test_threads_show_what_one_environment_after_another_shows() -> None:
         ({"camera": "nearr"}, "no camera nearr; there are near"),
         ({"goal_mode": "image"}, "goal_mode=image"),
         ({"samples": 3}, "samples=3"),
+        # Stable-Baselines3 would take height for channels.
+        ({"size": 32, "frames": 6, "camera": "near+side"}, "36 channels of 32 by 32"),
     ],
 )
 def test_mistakes(arguments: dict[str, Any], words: str) -> None:

@@ -122,6 +122,24 @@ def test_only_training_is_randomised() -> None:
     assert left.startswith("plant:")
 
 
+def test_ratios_are_to_the_object_that_the_options_name() -> None:
+    """An option of the environment stays: what a wrapper does not change is not set back to the simulator's own."""
+    env = Task(PUSH, ("plant:delay=1,friction=0.5",), {"object_mass": 4, "object_friction": 2}).make()
+    heavy = float(env.unwrapped.model.body("object0").mass[0])
+    for seed in range(2):
+        env.reset(seed=seed)
+    task = env.unwrapped
+    assert float(task.model.body("object0").mass[0]) == heavy == pytest.approx(8)
+    assert (task.distribution.object_mass, task.distribution.object_friction) == (4, 1)
+
+
+def test_a_task_has_one_robot() -> None:
+    """Of two, the inner one would write over the other's mass, lag and damping without a word."""
+    for wrappers in (("plant", "plant:mass=2"), ("plant:lag=2", "randomize"), ("randomize", "plant:delay=1")):
+        with pytest.raises(UserError, match="one robot"):
+            Task(PUSH, wrappers).make()
+
+
 def test_a_task_without_an_object_has_no_factors_of_it() -> None:
     env = Task("FetchReach-v4", ("randomize",)).make()
     assert set(env.reset(seed=0)[1]["robot"]) == {n for n, f in FACTORS.items() if not f.of_object}

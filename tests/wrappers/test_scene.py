@@ -65,6 +65,8 @@ def test_drawn_amounts_lie_between_nothing_and_all() -> None:
         (("scene:camera=5",), "`pixels` must come before"),
         ((PIXELS, "scene:occlusion=2"), "from 0 to 0.9"),
         (("pixels:goal_mode=desired,camera=external_camera_0,size=32", "scene:camera=5"), "cannot be turned"),
+        # The inner one would put camera, light and colours back.
+        ((PIXELS, "scene:occlusion=0.1", "scene:camera=5"), "one `scene`"),
     ],
 )
 def test_what_makes_no_sense_is_told(wraps: tuple[str, ...], says: str) -> None:
