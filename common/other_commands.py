@@ -21,7 +21,8 @@ def check_status(status: int, script: str, words: list[str]) -> None:
     `KeyboardInterrupt` where it was interrupted, after it has saved what it had, `ToldAlready` where it refused what it
     was asked, and else `TrainingFailure`.
     """
-    if status in (130, 143):
+    # Below 0: the signal came before the command had said that it would handle it.
+    if status in (130, 143, -signal.SIGINT, -signal.SIGTERM):
         raise KeyboardInterrupt
     if status:
         ended = ToldAlready if status == 2 else TrainingFailure

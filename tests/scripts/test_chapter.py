@@ -19,6 +19,7 @@ from analysis.reports import DataReport, EvalReport, load, save
 from common.cli import guarded
 from common.errors import ToldAlready, UserError
 from common.files import sha256
+from common.other_commands import check_status
 
 ROOT = Path(__file__).resolve().parents[2]
 # The quick ones; tests/commands/test_pages.py runs what every page says, and finds no report changed either.
@@ -178,6 +179,12 @@ def test_a_mistake_that_a_called_script_tells_is_told_once(
     assert guarded(lambda: chapter.call("scripts/benchmark.py", "--part", "nothing")) == 2
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith("error: ") and "nothing" in line
+
+
+@pytest.mark.parametrize("status", [130, 143, -signal.SIGINT, -signal.SIGTERM])
+def test_a_command_that_a_signal_ended_was_interrupted(status: int) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        check_status(status, "train.py", [])
 
 
 def test_a_finished_run_is_not_repeated_and_another_one_is_refused(
