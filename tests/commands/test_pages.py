@@ -188,6 +188,15 @@ def test_the_pages_hold_commands() -> None:
     assert len(commands_of(Path("README.md"))) >= 5
 
 
+def test_every_lab_is_verified_on_a_page() -> None:
+    """Some labs learn something as a claim, and no other test runs that. `tests/labs` runs the one of an appendix."""
+    labs = {path.stem for path in (ROOT / "scripts/labs").glob("*.py")} - {"image_augmentation"}
+    lines = [words for page in PAGES for _, words in runs_of(page)]
+    assert labs == {
+        Path(words[1]).stem for words in lines if words[1].startswith("scripts/labs/") and "--verify" in words
+    }
+
+
 def test_pages_are_filled() -> None:
     """Numbers come from results/, code from the labs."""
     words = ["git", "diff", "--quiet", "HEAD", "--", "results"]
