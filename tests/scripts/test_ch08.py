@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 
+import envs.vector
 from analysis.reports import DataReport, load
 from common.errors import UserError
 
@@ -18,7 +19,12 @@ def script(load_script: Callable[[str], ModuleType]) -> ModuleType:
     return load_script("ch08_fast_loop")
 
 
-def test_profile_writes_parts_of_three_loops(script: ModuleType, tmp_path: Path) -> None:
+def test_profile_writes_parts_of_three_loops(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here nobody starts the recipe's eight processes: the page's `profile` starts two (tests/commands)."""
+    stock = envs.vector.make_stock_vec_env
+    monkeypatch.setattr(envs.vector, "make_stock_vec_env", lambda env, n, kind: stock(env, n, "dummy"))
     report, figure = tmp_path / "profile.json", tmp_path / "profile.png"
     assert script.profile("FetchReach-v4", steps=400, json_out=str(report), out=str(figure)) == 0
     data = load(report, DataReport).data
