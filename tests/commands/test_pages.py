@@ -139,9 +139,13 @@ def run(words: list[str], checkout: Path, commands: Any, fresh: bool, setup: str
 
 
 def state_of(checkout: Path) -> dict[Path, tuple[int, int]]:
-    """Every file in it, by when it was written and its size."""
+    """Every file in it, by when it was written and its size; but TensorBoard's, which a run logs in runs/ anyway."""
     files = [path for path in checkout.rglob("*") if path.is_file() and not path.is_symlink()]
-    return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in files}
+    return {
+        path: (path.stat().st_mtime_ns, path.stat().st_size)
+        for path in files
+        if not path.name.startswith("events.out.tfevents.")
+    }
 
 
 def changes_of_git() -> set[str]:
