@@ -177,6 +177,8 @@ def test_shift_moves_by_whole_pixels_up_to_its_pad() -> None:
         assert len(found) == 1
         moves |= set(found)
     assert len(moves) == 25
+    # What comes in at the border is the border again, and no black frame.
+    assert shifted.min() == images.min()
 
 
 def test_the_whole_picture_is_a_crop_and_no_jitter_leaves_it_alone() -> None:
