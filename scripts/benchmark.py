@@ -234,7 +234,7 @@ def updates(config: BenchmarkConfig, count: int) -> tuple[dict[str, float], dict
         quiet = in_turn(contestants | others | slow, config.rounds)
         with busy_process():
             # Fewer: a contestant whose threads wait for each other may be twenty times slower.
-            some = {name: functools.partial(learn_speed, *run.args[:-1], max(8, count // 8))
+            some = {name: functools.partial(learn_speed, *run.args[:-1], max(min(8, count), count // 8))
                     for name, run in contestants.items()}  # fmt: skip
             busy = in_turn(some | others, min(2, config.rounds))
     return quiet, busy
@@ -278,7 +278,9 @@ def scale(config: BenchmarkConfig, steps: int, count: int) -> tuple[dict[str, fl
         vector.close()
     model = filled(config, "fast")
     learn = {
-        f"batch_{batch}_{t}_threads": functools.partial(learn_speed, model, t, batch, max(10, count * BATCH // batch))
+        f"batch_{batch}_{t}_threads": functools.partial(
+            learn_speed, model, t, batch, max(min(10, count), count * BATCH // batch)
+        )
         for t in threads for batch in (64, 128, 256, 512, 1024)
     }  # fmt: skip
     return sim, in_turn(learn, config.rounds)
@@ -291,7 +293,7 @@ def benchmark(config: BenchmarkConfig) -> None:
     began = time.monotonic()
     steps, count = (800, 60) if config.quick else (3200, 200)
     if config.smoke:
-        config, steps, count = dataclasses.replace(config, n_envs=2, rounds=1, episodes=1), 100, 6
+        config, steps, count = dataclasses.replace(config, n_envs=2, rounds=1, episodes=1), 100, 3
     elif config.quick:
         config = dataclasses.replace(config, rounds=2)
     sim: dict[str, float] = {}

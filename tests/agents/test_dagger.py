@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from agents.dagger import Imitation
+from agents.dagger import Dagger, Imitation
 from agents.learner import Batch
 from agents.networks import ENCODERS
 from callbacks.base import RunCallback
@@ -43,6 +44,19 @@ def test_imitation_learns_the_labels_and_trains_the_encoder_alone_with_the_actor
     torch.testing.assert_close(learner.act(batch.observations, None), labels, atol=0.1, rtol=0)
     assert not torch.equal(weight, learner.encoder.look[0][0].weight)
     assert all(torch.equal(before[key], value) for key, value in learner.critic.state_dict().items())
+
+
+def test_labels_are_of_the_state_right_now() -> None:
+    states = [{"observation": np.full(4, 0.1 * i, np.float32)} for i in range(2)]
+    student = SimpleNamespace(
+        env=SimpleNamespace(get_attr=lambda name: [dict(state) for state in states] if name == "state" else None),
+        teacher=SimpleNamespace(predict=lambda seen, deterministic: (seen["observation"], None)),
+        policy=SimpleNamespace(scale_action=lambda action: action),
+    )
+    for _ in range(2):
+        np.testing.assert_array_equal(Dagger._labels(student), [state["observation"] for state in states])
+        for state in states:
+            state["observation"] = state["observation"] + 0.1
 
 
 class Watch(RunCallback):

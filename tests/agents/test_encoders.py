@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from types import SimpleNamespace
 
 import gymnasium as gym
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 import torch
 
 from agents.augmentations import AUGMENTATIONS, Crop, Jitter, Shift, augmentation
+from agents.dagger import Dagger
 from agents.encoders.parts import RunningNorm
 from agents.encoders.spatial_softmax import SpatialSoftmax
+from agents.fast_sac import FastSAC
 from agents.kernels.onednn import native_bf16
 from agents.learner import Batch
 from agents.networks import ENCODERS
@@ -174,6 +177,8 @@ def test_shift_moves_by_whole_pixels_up_to_its_pad() -> None:
         assert len(found) == 1
         moves |= set(found)
     assert len(moves) == 25
+    # What comes in at the border is the border again, and no black frame.
+    assert shifted.min() == images.min()
 
 
 def test_the_whole_picture_is_a_crop_and_no_jitter_leaves_it_alone() -> None:
@@ -189,3 +194,18 @@ def test_only_pictures_are_augmented() -> None:
     assert augmentation("none", SPACE)(seen) is seen
     with pytest.raises(UserError, match="unknown augmentation shft"):
         augmentation("shft", SPACE)
+
+
+@pytest.mark.parametrize("cls", [FastSAC, Dagger])
+def test_pictures_are_augmented_whenever_they_are_drawn(cls: type) -> None:
+    """Before and after the step, each by itself; a student looks at nothing that came after."""
+    one = np.zeros(N, np.float32)
+    drawn = SimpleNamespace(x="here", next_x="there", extra={}, next_extra={}, actions=np.zeros((N, 4), np.float32),
+                            rewards=one, discounts=one)  # fmt: skip
+    model = SimpleNamespace(
+        replay_buffer=SimpleNamespace(sample=lambda size, generator: drawn), generator=None, device="cpu",
+        _observations=lambda x, extra: x, augment=lambda seen: f"{seen}, moved",
+    )  # fmt: skip
+    batch = cls._encoded(model, N)
+    after = "there, moved" if cls is FastSAC else "here, moved"
+    assert (batch.observations, batch.next_observations) == ("here, moved", after)

@@ -53,6 +53,37 @@ def test_stores_what_happened(model: FastSAC) -> None:
     assert (buffer.stored["terminated"] == 0).all(), "the end of time is no termination"
 
 
+def test_every_update_gets_its_share_of_relabelled_transitions(model: FastSAC, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches of several updates are drawn at once, relabelled rows first."""
+    begin_segment(model, 0, 0)
+    model.learn(100, reset_num_timesteps=False)
+    buffer = model.replay_buffer
+    monkeypatch.setattr(model, "_features", torch.from_numpy)
+    monkeypatch.setattr(buffer, "reflection", None)
+    asked = {tuple(goal) for goal in buffer.stored["x"][: buffer.added, 0, 3:6]}
+    shares = [
+        np.mean([tuple(goal) not in asked for goal in batch.observations[:, 3:6].numpy()])
+        for batch in model._chunked(8, 40)
+    ]
+    assert shares == [pytest.approx(buffer.her_ratio)] * 8
+
+
+def test_it_acts_on_the_goals_that_it_chose(model: FastSAC, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin_segment(model, 0, 0)
+    model.learn(100, reset_num_timesteps=False)
+    seen: list[torch.Tensor] = []
+    monkeypatch.setattr(model, "_features", torch.from_numpy)
+    monkeypatch.setattr(model, "_choose_goals", lambda asked: None)
+    monkeypatch.setattr(model.learner, "act", lambda x, noise: seen.append(x) or torch.zeros(2, 4))
+    model.acting_goals[:] = [[1, 2, 3], [4, 5, 6]]
+    asked = model._last_obs["desired_goal"].copy()
+    model._sample_action(0)
+    # What is stored is the task's own goal.
+    assert np.array_equal(seen[0][:, 3:6], model.acting_goals) and np.array_equal(
+        model._last_obs["desired_goal"], asked
+    )
+
+
 def test_the_published_policy_acts_as_the_learner_does(model: FastSAC) -> None:
     begin_segment(model, 0, 0)
     model.learn(400, reset_num_timesteps=False)

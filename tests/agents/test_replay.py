@@ -130,6 +130,9 @@ def test_a_share_of_the_batch_comes_from_episodes_that_moved() -> None:
     moved = (batch.x[:, 2] // N_ENVS) % 3 == 0
     natural = T / (T + 2 + 3)
     assert abs(moved.mean() - (0.5 + 0.5 * natural)) < 0.02
+    # Each of their steps as often as any other, though the episodes between them are shorter.
+    steps, counts = np.unique(batch.x[moved, 3], return_counts=True)
+    assert steps.tolist() == list(range(T)) and np.abs(counts / moved.sum() - 1 / T).max() < 0.02
 
 
 def test_unfinished_episodes_are_not_sampled_and_can_be_dropped() -> None:

@@ -112,6 +112,14 @@ def test_a_policy_at_every_limit_is_ready_and_each_line_alone_stops_it() -> None
         judge({})
 
 
+@pytest.mark.parametrize("task", ["push", "slide"])
+def test_the_published_verdicts_are_of_these_limits(task: str) -> None:
+    """The list was written down before any policy was judged: who moves a limit judges again."""
+    report = load(ROOT / f"results/ch10_readiness_fetch{task}-v4.json", DataReport)
+    lines = [(line["name"], line["limit"], line["at_least"]) for line in report.data["verdict"]["checks"]]
+    assert lines == [(criterion.name, criterion.limit, criterion.at_least) for criterion in CRITERIA]
+
+
 def test_what_was_not_measured_is_not_passed() -> None:
     verdict = judge(GOOD | {"export": (None, "the package is missing")})
     assert verdict["failed"] == ["export"]
@@ -122,6 +130,10 @@ def test_metadata_that_lack_something_are_told() -> None:
     meta = load(ROOT / "checkpoints/reference/FetchPush-v4.meta.json", TrainMeta)
     meta.dirty = False
     assert missing_facts(meta) == []
+    # Not known is not clean.
+    meta.dirty = None
+    assert missing_facts(meta) == ["clean working tree"]
+    meta.dirty = False
     meta.status, meta.versions["torch"] = "interrupted", None
     assert missing_facts(meta) == ["finished", "version of torch"]
 

@@ -51,7 +51,8 @@ def test_unfilled(function, expected: bool) -> None:
         (1, 1.0000001, True), (1.0, 1.1, False), (np.float32(1), 1, True), ([1], 1, True),
         (np.ones(3), [1, 1, 1], True), (np.ones(3), np.ones((3, 1)), False), (np.ones(3), 1.0, False),
         (torch.ones(2, requires_grad=True), [1, 1], True), (np.bool_(True), True, True), (None, 0.0, False),
-        ("a", "a", True), ("a", 1.0, False), ((1, np.ones(2)), (1, [1, 1]), True), ((1, 2, 3), (1, 2), False),
+        ("a", "a", True), ("a", 1.0, False), (None, "None", False), (1, "1", False),
+        ((1, np.ones(2)), (1, [1, 1]), True), ((1, 2, 3), (1, 2), False),
         ({"a": 1}, {"a": 1}, True), ({"a": 1}, {"b": 1}, False), (math.nan, math.nan, False), ({"a": 1}, 1.0, False),
     ],
 )  # fmt: skip
@@ -96,7 +97,7 @@ def test_predictions(capsys: pytest.CaptureFixture[str]) -> None:
     def ask(*words: str) -> int:
         return predict("How many?", lambda: 0.5, lambda mine, truth: f"{mine} and {truth}", 0.1, argv=words)
 
-    assert [ask(), ask("0.55"), ask("0.7"), ask("many"), ask("nan"), ask("1", "2")] == [1, 0, 1, 2, 2, 2]
+    assert [ask(), ask("0.55"), ask("0.7"), ask("0.3"), ask("many"), ask("nan"), ask("1", "2")] == [1, 0, 1, 1, 2, 2, 2]
     streams = capsys.readouterr()
     assert "measured: 0.50; your 0.55 is 0.05 away, close enough.\n0.55 and 0.5" in streams.out
     assert "more than 0.10" in streams.out and streams.err.count("expected one number") == 3

@@ -125,10 +125,10 @@ def test_mistakes_are_one_line(words: str, error: str) -> None:
     assert (done.returncode, done.stderr.strip()) == (2, error)
 
 
-def test_figures_are_written(tmp_path: Path) -> None:
-    words = ["scripts/ch01_figures.py", "--out-dir", str(tmp_path), "--smoke"]
-    done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
+def test_figures_are_written(tmp_path: Path, commands: Any) -> None:
+    """In a fresh process they are drawn by `all`, on the page."""
+    done = commands(["scripts/ch01_figures.py", "--out-dir", str(tmp_path), "--smoke"], ROOT)
+    assert done.status == 0, done.stderr
     figures = [Path(line) for line in done.stdout.splitlines()]
     assert {"ch01_action_response.png", "ch01_start_distances.png"} <= {figure.name for figure in figures}
     assert all(figure.read_bytes().startswith(b"\x89PNG") for figure in figures)

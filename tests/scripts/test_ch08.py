@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,8 @@ from types import ModuleType
 
 import pytest
 
+import configs.recipes
+import envs.vector
 from analysis.reports import DataReport, load
 from common.errors import UserError
 
@@ -18,12 +21,20 @@ def script(load_script: Callable[[str], ModuleType]) -> ModuleType:
     return load_script("ch08_fast_loop")
 
 
-def test_profile_writes_parts_of_three_loops(script: ModuleType, tmp_path: Path) -> None:
+def test_profile_writes_parts_of_three_loops(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With two environments, a small network and nobody's processes: the page's `profile` starts some."""
+    stock, resolve = envs.vector.make_stock_vec_env, configs.recipes.resolve
+    monkeypatch.setattr(envs.vector, "make_stock_vec_env", lambda env, n, kind: stock(env, n, "dummy"))
+    monkeypatch.setattr(
+        configs.recipes, "resolve", lambda config: resolve(dataclasses.replace(config, n_envs=2, net_arch=(8,)))
+    )
     report, figure = tmp_path / "profile.json", tmp_path / "profile.png"
-    assert script.profile("FetchReach-v4", steps=400, json_out=str(report), out=str(figure)) == 0
+    assert script.profile("FetchReach-v4", steps=100, json_out=str(report), out=str(figure)) == 0
     data = load(report, DataReport).data
     assert list(data["seconds"]) == ["stock, DummyVecEnv", "stock, SubprocVecEnv", "ours"]
-    assert data["steps"] == 400 and data["updates"] > 0
+    assert data["steps"] == 100 and data["updates"] == 400
     for parts in data["seconds"].values():
         assert parts["simulate"] > 0 and parts["update"] > 0
     assert figure.stat().st_size > 5000

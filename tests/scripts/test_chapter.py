@@ -22,8 +22,6 @@ from common.files import sha256
 from common.other_commands import check_status
 
 ROOT = Path(__file__).resolve().parents[2]
-# The quick ones; tests/commands/test_pages.py runs what every page says, and finds no report changed either.
-SCRIPTS = ("ch00_proof_of_life.py", "ch01_env_anatomy.py")
 
 
 @pytest.fixture
@@ -232,24 +230,3 @@ def test_an_interrupted_script_lets_its_run_save(to_all: bool, tmp_path: Path) -
         script.terminate()
     assert script.wait(timeout=60) == 130
     assert json.loads(meta.read_text())["status"] == "interrupted"
-
-
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_all_of_a_chapter_leaves_the_checkout_as_it_was(script: str, tmp_path: Path) -> None:
-    """A smoke run in the checkout itself: no tracked file changes, and no new one appears that git does not ignore."""
-
-    def changes() -> str:
-        return subprocess.run(
-            ["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=True
-        ).stdout  # fmt: skip
-
-    if not (ROOT / ".git").exists():
-        pytest.skip("no git checkout")
-    before = changes()
-    environment = os.environ | {"TMPDIR": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, f"scripts/{script}", "all", "--smoke"], cwd=ROOT, env=environment, capture_output=True,
-        text=True, timeout=240,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    assert changes() == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from types import SimpleNamespace
 
 import gymnasium as gym
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from common.errors import UserError
 from envs.make import register
+from envs.rollout import run_episode
 from envs.task import Task
 from tests.contract import tiny
 
@@ -55,6 +57,14 @@ def test_a_low_pass_filter(alpha: float) -> None:
 def test_a_delay(steps: int) -> None:
     expected = np.concatenate([np.zeros((steps, 2)), CLIPPED[: len(CLIPPED) - steps]])
     np.testing.assert_allclose(applied(f"delay:steps={steps}", ACTIONS), expected, rtol=1e-6)
+
+
+def test_the_record_of_an_episode_has_what_was_asked_and_what_was_done() -> None:
+    policy = SimpleNamespace(predict=lambda observation, deterministic: (np.full(2, 0.8, np.float32), None))
+    with contextlib.closing(Task("TinyReach-v0", ("scale:factor=0.5",)).make()) as env:
+        trace = run_episode(policy, env, seed=0)
+    np.testing.assert_allclose(trace.policy_actions, 0.8, rtol=1e-6)
+    np.testing.assert_allclose(trace.applied_actions, 0.4, rtol=1e-6)
 
 
 def test_noise_is_of_the_asked_size_and_of_the_seed() -> None:

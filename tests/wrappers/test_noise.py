@@ -163,15 +163,21 @@ def test_true_goals_need_a_copy_to_measure() -> None:
 
 
 def test_a_dropout_holds_the_measurement_and_its_copy() -> None:
-    prob, steps, frozen, episodes = 0.1, 4, 0, 60
+    prob, steps, frozen, episodes, ended = 0.1, 4, 0, 60, set()
     task = Task("FetchReach-v4", ("obs_noise:std=0.01", f"obs_dropout:prob={prob},steps={steps}"))
     with contextlib.closing(task.make()) as env:
         for seed in range(episodes):
-            seen, _ = env.reset(seed=seed)
+            (seen, _), lasted = env.reset(seed=seed), 0
             for _ in range(50):
                 before, seen = seen, env.step(np.zeros(4, np.float32))[0]
                 assert np.array_equal(seen["observation"][:3], seen["achieved_goal"])
-                frozen += np.array_equal(before["observation"], seen["observation"])
+                same = np.array_equal(before["observation"], seen["observation"])
+                frozen += same
+                if not same:
+                    ended.add(lasted)
+                lasted = lasted + 1 if same else 0
+    # None begins while another lasts, though one may follow at once.
+    assert {0, steps} <= ended and not any(lasted % steps for lasted in ended)
     # Of a cycle of 1/p steps of waiting and k − 1 more of the dropout, k are frozen.
     share = prob * steps / (1 + prob * (steps - 1))
     assert frozen / (50 * episodes) == pytest.approx(share, abs=0.03)
@@ -186,7 +192,9 @@ def test_a_filter_removes_what_theory_says() -> None:
         with contextlib.closing(task.make()) as env:
             late = []
             for seed in range(12):
-                env.reset(seed=seed)
+                first = env.reset(seed=seed)[0]["achieved_goal"]
+                # y₀ = x₀: an episode begins where the gripper is, not at zero.
+                assert np.abs(first - env.get_wrapper_attr("truth").achieved_goal).max() < 6 * std
                 seen = [env.step(np.zeros(4, np.float32))[0] for _ in range(45)][25:]
                 truth = env.get_wrapper_attr("truth").achieved_goal
                 late += [row["achieved_goal"] - truth for row in seen]

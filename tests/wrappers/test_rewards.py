@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from common.errors import UserError
+from envs.rollout import run_episode
 from envs.task import Task
 from wrappers.hindsight import check_relabelling
 
@@ -25,6 +28,12 @@ def test_a_step_and_a_relabelled_step_get_the_same_constant() -> None:
     assert np.array_equal(ours, plain.get_wrapper_attr("compute_reward")(achieved, goals, info) + 1)
     assert set(ours) == {0.0, 1.0}
     check_relabelling(moved)
+
+
+def test_the_return_of_an_episode_is_the_tasks_own() -> None:
+    policy = SimpleNamespace(predict=lambda observation, deterministic: (np.zeros(4, np.float32), None))
+    trace = run_episode(policy, SHIFTED.make(), seed=3)
+    assert np.array_equal(trace.rewards, trace.successes - 1.0)
 
 
 def test_a_constant_that_is_no_number_is_refused() -> None:
