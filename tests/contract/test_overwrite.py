@@ -49,7 +49,7 @@ def test_other_settings_are_refused_by_name(tmp_path: Path, commands: Any, finis
 @pytest.mark.parametrize(
     ("change", "key"),
     [
-        ("--env TinyNanStep-v0", "env"), ("--seed 4", "seed"), ("--total-steps 80", "total_steps"),
+        ("--env TinyNanStep-v0", "env"), ("--seed 4", "seed"), ("--total-steps 20", "total_steps"),
         ("--n-envs 1", "n_envs"), ("--net-arch 8", "net_arch"), ("--checkpoint-every 40", "checkpoint_every"),
         ("--her-goal-selection-strategy final", "her_goal_selection_strategy"), ("--threads 2", "threads"),
     ],
