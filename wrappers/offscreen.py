@@ -36,6 +36,8 @@ def _exclusively() -> contextlib.AbstractContextManager[Any]:
 def _gl_context(size: int) -> Any:
     """An OpenGL context of the backend that MUJOCO_GL names."""
     if os.environ.get("MUJOCO_GL") == "osmesa":
+        # Small frames gain nothing from llvmpipe's own threads, and those touch memory behind the lock's back.
+        os.environ.setdefault("LP_NUM_THREADS", "0")
         from mujoco.osmesa import GLContext
     else:
         from mujoco.egl import GLContext

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -107,3 +109,17 @@ def test_software_draws_for_one_thread_at_a_time(monkeypatch) -> None:
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(look, range(3)))
     assert set(together) == {1}
+
+
+@pytest.mark.skipif(os.environ.get("MUJOCO_GL") != "osmesa", reason="a GPU has no such threads")
+def test_software_draws_in_the_thread_that_asks() -> None:
+    """In a fresh process: at most one thread beside Python's own (Mesa's cache of shaders), however many cores."""
+    code = (
+        "import os; from envs.task import Task; env = Task('FetchPush-v4', ('pixels:size=16',)).make(); "
+        "env.reset(seed=0); print(len(os.listdir('/proc/self/task')))"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "LP_NUM_THREADS"} | {
+        "OMP_NUM_THREADS": "1"
+    }
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    assert int(done.stdout) <= 2, done.stderr
