@@ -22,6 +22,7 @@ from analysis.identification import identifiability
 from common.errors import UserError
 from envs.identification import SIGMA, Log, Simulator, Stage, Waving, identify, record
 from envs.task import Task
+from wrappers.hindsight import layers
 from wrappers.randomization import Plant
 from wrappers.weld import Weld
 
@@ -81,8 +82,8 @@ class AnyVersion(Simulator):
 
     def __init__(self, env_id: str):
         self.env, self.runs = Task(env_id, ("weld:share=1", "plant")).make(), 0
-        self._plant = next(layer for layer in _layers(self.env) if isinstance(layer, Plant))
-        self._weld = next(layer for layer in _layers(self.env) if isinstance(layer, Weld))
+        self._plant = next(layer for layer in layers(self.env) if isinstance(layer, Plant))
+        self._weld = next(layer for layer in layers(self.env) if isinstance(layer, Weld))
 
     def positions(self, values: Mapping[str, float], log: Log) -> np.ndarray:
         """(T, 3), m, world frame: where the gripper would have been."""
@@ -97,12 +98,6 @@ class AnyVersion(Simulator):
         self.runs += 1
         seen = [self.env.step(action)[0]["observation"][:3] for action in log.actions]
         return np.array(seen) + [ours["x"], ours["y"], ours["z"]]
-
-
-def _layers(env: Any) -> Any:
-    while hasattr(env, "env"):
-        yield env
-        env = env.env
 
 
 def explain(logs: Mapping[str, Any], counts: Sequence[int], tell: Callable[[str], None] = print) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from wrappers.hindsight import layers
 from wrappers.pixels import Pixels
 from wrappers.registry import register
 from wrappers.seeded import SeededWrapper
@@ -48,10 +49,10 @@ class Scene(SeededWrapper):
         for name, value in self.limits.items():
             if not 0 <= value <= highest[name]:
                 raise ValueError(f"{name}={value:g}: a number from 0 to {highest[name]:g} is needed.")
-        self._pixels = next((layer for layer in _layers(env) if isinstance(layer, Pixels)), None)
+        self._pixels = next((layer for layer in layers(env) if isinstance(layer, Pixels)), None)
         if self._pixels is None:
             raise ValueError("it changes pictures; `pixels` must come before it.")
-        if any(isinstance(layer, Scene) for layer in _layers(env)):
+        if any(isinstance(layer, Scene) for layer in layers(env)):
             # Both write into one model, the inner one last.
             raise ValueError("pictures have one `scene`, and there is one inside already; leave one out.")
         if camera + move > 0 and any(place.fixedcamid >= 0 for place in self._pixels.cameras):
@@ -121,9 +122,3 @@ class Scene(SeededWrapper):
         pixels = observation["pixels"].copy()
         pixels[:, *self._hidden] = GREY
         return observation | {"pixels": pixels}
-
-
-def _layers(env: Any) -> Any:
-    while isinstance(env, gym.Wrapper):
-        yield env
-        env = env.env
