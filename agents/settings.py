@@ -162,7 +162,8 @@ class Backend:
 
     `builder`: module and function, which takes settings, environments and device. `learns_from_rewards`: an imitator
     learns a teacher's actions instead. `sees`: whether it needs pictures. `reads_vectors`: whether its encoder stands
-    outside the learner, which reads vectors alone and may be any kernel.
+    outside the learner, which reads vectors alone and may be any kernel. `ignores`: settings of its classes that change
+    nothing here.
     """
 
     algorithms: tuple[str, ...]
@@ -171,6 +172,7 @@ class Backend:
     learns_from_rewards: bool = True
     sees: bool = False
     reads_vectors: bool = False
+    ignores: tuple[str, ...] = ()
 
     def build(self, *arguments: Any) -> Any:
         """The learner."""
@@ -182,7 +184,24 @@ ALGORITHMS = {"ppo": PpoSettings, "sac": SacSettings, "td3": Td3Settings}
 # An algorithm's default is the first that has it.
 BACKENDS = {
     "fast": Backend(("sac", "td3"), (FastSettings,), "agents.build:build_fast"),
-    "dagger": Backend(("sac",), (FastSettings, DaggerSettings), "agents.dagger:build_dagger", False, True),
+    "dagger": Backend(
+        ("sac",),
+        (FastSettings, DaggerSettings),
+        "agents.dagger:build_dagger",
+        False,
+        True,
+        # What critics learn, and what makes exploring find rewards.
+        ignores=(
+            "gamma",
+            "tau",
+            "ent_coef",
+            "n_steps",
+            "clip_targets",
+            "achieved_goal_prob",
+            "action_persistence",
+            "noise_beta",
+        ),
+    ),  # fmt: skip
     "asymmetric": Backend(
         ("sac",), (FastSettings, AsymmetricSettings), "agents.asymmetric:build_asymmetric", sees=True
     ),

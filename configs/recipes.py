@@ -198,6 +198,10 @@ def _refuse_what_nothing_reads(
     """Raise `UserError` on a flag or a recipe's setting that is not among `known`: no part of the run reads it."""
     # A recipe of our learner serves the stock one too, for comparison: what only ours reads is left out.
     only_theirs = names(*(cls for backend in BACKENDS.values() for cls in backend.settings))
+    for key in BACKENDS[known["backend"]].ignores:
+        if given(config, key):
+            flag = key.replace("_", "-")
+            raise UserError(f"--{flag} changes nothing with --backend {known['backend']}; leave it out.")
     for key in TUNABLE:
         if key in known:
             continue

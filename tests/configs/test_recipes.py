@@ -247,3 +247,13 @@ def test_a_recipe_that_names_our_learner_for_ppo_is_one_line(tmp_path: Path) -> 
 
 def test_an_out_with_zip_is_the_same_run() -> None:
     assert resolve(config(out="a/b.zip")).config.out == resolve(config(out="a/b")).config.out == "a/b"
+
+
+@pytest.mark.parametrize("key", BACKENDS["dagger"].ignores)
+def test_what_an_imitator_does_not_use_is_refused(key: str) -> None:
+    """As a flag; a recipe that serves several learners may have it."""
+    asked = {"algo": "sac", "her": False, "env": "FetchPush-v4", "backend": "dagger"}
+    value = True if key == "clip_targets" else 1
+    with pytest.raises(UserError, match=f"--{key.replace('_', '-')} changes nothing with --backend dagger"):
+        resolve(TrainConfig(**asked, **{key: value}))
+    assert key in resolve(TrainConfig(**asked)).settings
